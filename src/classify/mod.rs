@@ -1,0 +1,1 @@
+//! How hard a request is: signals in, a score with its contributions out. Pure.

@@ -1,0 +1,1 @@
+//! How much may be asked of a model at once and in a minute, in this process.

@@ -1,0 +1,203 @@
+//! The compiled policy: every name resolved, every default filled in, every number a type.
+//!
+//! The types say what holds; `compile` is the only place that makes them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use secrecy::SecretString;
+
+use crate::chat::{ModelSpec, NanoUsd, Price};
+use crate::names::{BackendName, ModelName, RouteName, TierName};
+use crate::request::{Endpoint, Target};
+
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// First 12 hex digits of the hash of the file's text: which policy a request was decided by.
+    pub hash: String,
+    pub time_zone: TimeZone,
+    pub backends: BTreeMap<BackendName, Backend>,
+    pub models: BTreeMap<ModelName, Model>,
+    /// Cheapest first. `none` is not listed: it always exists, below the first.
+    pub tiers: Vec<Tier>,
+    pub classifier: Classifier,
+    /// First match wins. The last one matches everything (`compile` adds a catch-all named "default" if none does).
+    pub routes: Vec<Route>,
+    pub retry: Retry,
+    pub cache_max_bytes: u64,
+}
+
+#[derive(Debug, Clone)]
+pub struct Backend {
+    pub name: BackendName,
+    /// Without a trailing slash.
+    pub base_url: String,
+    /// `None`: not set; a hosted backend's models are then skipped, a local one is called without a key.
+    pub api_key: Option<SecretString>,
+    /// The variable that would set the key, for hints ("set OPENAI_API_KEY").
+    pub key_variable: Option<String>,
+    pub location: Location,
+}
+
+/// Whether text leaves the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Location {
+    Local,
+    Hosted,
+}
+
+#[derive(Debug, Clone)]
+pub struct Model {
+    pub spec: ModelSpec,
+    pub backend: BackendName,
+    pub tier: TierName,
+    /// The name that the backend knows.
+    pub upstream: String,
+    /// `None`: not priced.
+    pub price: Option<Price>,
+    pub limits: Limits,
+    pub timeouts: Timeouts,
+}
+
+/// `None`: no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    pub concurrency: Option<u32>,
+    pub requests_per_minute: Option<u32>,
+    pub tokens_per_minute: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    pub connect: Duration,
+    pub first_token: Duration,
+    pub idle: Duration,
+    pub total: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tier {
+    pub name: TierName,
+    /// Tried in this order.
+    pub models: Vec<ModelName>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Classifier {
+    /// Complexity at or above goes to that tier; the highest that is reached wins. The first tier needs none.
+    pub thresholds: BTreeMap<TierName, f64>,
+    /// Only what the file overrides; the classifier knows the defaults.
+    pub weights: BTreeMap<String, f64>,
+}
+
+/// One route with everything that applies to it filled in.
+#[derive(Debug, Clone)]
+pub struct Route {
+    pub name: RouteName,
+    pub matches: Match,
+    pub tier: RouteTier,
+    pub max_tier: Option<TierName>,
+    pub thresholds: BTreeMap<TierName, f64>,
+    pub temperature: Option<f64>,
+    pub check: ChatCheck,
+    pub escalate: Escalate,
+    pub fallback: Fallback,
+    pub envelope: Envelope,
+    /// Zero: nothing is kept.
+    pub cache_ttl: Duration,
+}
+
+/// All that are given must hold; an empty one matches everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Match {
+    /// `*` is any tool.
+    pub tools: Option<BTreeSet<String>>,
+    pub endpoints: Option<Vec<Endpoint>>,
+    /// Any task of one of these projects in the question.
+    pub projects: Option<BTreeSet<String>>,
+    pub callers: Option<BTreeSet<String>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RouteTier {
+    /// The classifier chooses.
+    Auto,
+    Named(TierName),
+}
+
+/// What a check on free chat does with its verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChatCheck {
+    Record,
+    Hold,
+    Off,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Escalate {
+    pub on_rejected: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fallback {
+    pub upward: bool,
+    pub downward: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Retry {
+    /// Calls of one model within a request, the first one included.
+    pub max_per_model: u32,
+    pub initial: Duration,
+    pub max: Duration,
+    pub max_retry_after: Duration,
+}
+
+/// What one request may use, whatever happens inside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Envelope {
+    pub deadline: Duration,
+    pub max_attempts: u32,
+    pub max_cost: NanoUsd,
+}
+
+impl Policy {
+    /// The route for a request. There is always one: the last route matches everything.
+    pub fn route(&self, target: &Target, projects: &[String], caller: &str) -> Option<&Route> {
+        self.routes.iter().find(|route| route.matches.holds(target, projects, caller))
+    }
+
+    pub fn backend_of(&self, model: &Model) -> Option<&Backend> {
+        self.backends.get(&model.backend)
+    }
+
+    /// A tier's place in the order; `none` and unknown names have none.
+    pub fn rank(&self, tier: &TierName) -> Option<usize> {
+        self.tiers.iter().position(|known| known.name == *tier)
+    }
+}
+
+impl Backend {
+    /// A hosted backend without a key cannot be called; a local one may want none.
+    pub fn is_usable(&self) -> bool {
+        self.location == Location::Local || self.api_key.is_some()
+    }
+}
+
+impl Match {
+    fn holds(&self, target: &Target, projects: &[String], caller: &str) -> bool {
+        let tools = self.tools.as_ref().is_none_or(|tools| match target {
+            Target::Tool(name) => tools.contains("*") || tools.contains(name),
+            Target::Endpoint(_) => false,
+        });
+        let endpoints = self.endpoints.as_ref().is_none_or(|endpoints| match target {
+            Target::Tool(_) => false,
+            Target::Endpoint(endpoint) => endpoints.contains(endpoint),
+        });
+        let in_project =
+            self.projects.as_ref().is_none_or(|wanted| projects.iter().any(|project| wanted.contains(project)));
+        let from_caller = self.callers.as_ref().is_none_or(|wanted| wanted.contains(caller));
+        tools && endpoints && in_project && from_caller
+    }
+}

@@ -1,0 +1,61 @@
+//! One try at one candidate: one row of the ledger.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Rejection;
+use crate::chat::{NanoUsd, Usage, UsageSource};
+use crate::names::{ModelName, TierName, words};
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attempt {
+    /// Counts from 1 within the request.
+    pub n: u32,
+    pub model: ModelName,
+    pub tier: TierName,
+    pub kind: AttemptKind,
+    pub result: AttemptResult,
+    pub rejection: Option<Rejection>,
+    /// What went wrong, safe to show; `None` for an accepted answer.
+    pub failure: Option<String>,
+    pub usage: Usage,
+    pub usage_source: UsageSource,
+    /// The worst case that was set aside before it was sent; zero for free models.
+    pub reserved: NanoUsd,
+    pub cost: NanoUsd,
+    pub started_at: Timestamp,
+    pub ttft: Option<Duration>,
+    pub latency: Duration,
+    pub http_status: Option<u16>,
+}
+
+words!(
+    /// Why this attempt was made.
+    AttemptKind {
+        First => "first",
+        Retry => "retry",
+        Fallback => "fallback",
+        Escalation => "escalation",
+    }
+);
+
+words!(
+    /// How an attempt ended.
+    AttemptResult {
+        Accepted => "accepted",
+        Unchecked => "unchecked",
+        Rejected => "rejected",
+        RateLimited => "rate_limited",
+        Timeout => "timeout",
+        Connect => "connect",
+        UpstreamError => "upstream_error",
+        Cut => "cut",
+        Auth => "auth",
+        Context => "context",
+        Refused => "refused",
+        Cancelled => "cancelled",
+        /// Nothing was sent: a limit, the envelope or the prompt's size kept it back.
+        Skipped => "skipped",
+    }
+);

@@ -1,0 +1,76 @@
+//! What was decided, and why: enough to explain it from the stored row alone.
+
+use serde::{Deserialize, Serialize};
+
+use crate::names::{ModelName, RouteName, TierName};
+
+/// Which models are tried, in which order, and why. Pure data; `gateway::decide` makes it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    pub route: RouteName,
+    /// Where the request starts; `none` means that logic alone answers.
+    pub tier: TierName,
+    pub complexity: Complexity,
+    /// Every model of the policy that was considered, in the order of trying, the excluded ones last.
+    pub candidates: Vec<Candidate>,
+    pub reasons: Vec<Reason>,
+}
+
+impl Decision {
+    /// The models that may be called, in order.
+    pub fn admitted(&self) -> impl Iterator<Item = &Candidate> {
+        self.candidates.iter().filter(|candidate| candidate.excluded.is_none())
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    pub model: ModelName,
+    pub tier: TierName,
+    /// `None`: it is in.
+    pub excluded: Option<Exclusion>,
+}
+
+/// Why a model is out before anything was tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exclusion {
+    /// Its tier is above the route's `max_tier`.
+    AboveMaxTier,
+    /// The backend's key is not set.
+    NoKey,
+    /// It lacks a capability that the request needs.
+    MissingCapability,
+    /// The policy does not go that way: `fallback` and `escalate` are off in that direction.
+    NotAllowed,
+}
+
+/// The classifier's score, 0 to 1, and what made it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Complexity {
+    pub score: f64,
+    pub contributions: Vec<Contribution>,
+}
+
+/// One signal's part: `value` as seen, `share` of it on a scale from 0 to 1, times `weight`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Contribution {
+    pub signal: String,
+    pub value: f64,
+    pub share: f64,
+    pub weight: f64,
+    pub contribution: f64,
+}
+
+/// One step of the decision. `code` is one of a small closed set, `text` a sentence with numbers in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    pub code: String,
+    pub text: String,
+}
+
+impl Reason {
+    pub fn new(code: &'static str, text: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), text: text.into() }
+    }
+}

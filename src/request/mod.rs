@@ -1,0 +1,20 @@
+//! One request through the gateway, as values: who asks, what is asked, how an answer is checked, what was decided,
+//! how it ended.
+//!
+//! Nothing here acts; the gateway does.
+
+mod ask;
+mod attempt;
+mod caller;
+mod check;
+mod decision;
+mod outcome;
+mod signals;
+
+pub use ask::{Ask, Check, Progress, ProgressSink, Render, TooLong};
+pub use attempt::{Attempt, AttemptKind, AttemptResult};
+pub use caller::Caller;
+pub use check::{Rejection, RejectionCode, Verdict};
+pub use decision::{Candidate, Complexity, Contribution, Decision, Exclusion, Reason};
+pub use outcome::{CacheUse, Completion, Outcome, RequestId, Status};
+pub use signals::{Door, Endpoint, Measures, Signals, Target};

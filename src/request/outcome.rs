@@ -1,0 +1,90 @@
+//! The end of a request. Exactly one per request, always; ledger, metrics, log and result all read this value.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Attempt, Decision, Signals};
+use crate::chat::{NanoUsd, Reply, Usage};
+use crate::names::{ModelName, words};
+
+/// UUID version 7: sorts by time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RequestId(pub Uuid);
+
+impl std::fmt::Display for RequestId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    pub id: RequestId,
+    pub at: Timestamp,
+    pub signals: Signals,
+    pub policy_hash: String,
+    pub decision: Decision,
+    pub status: Status,
+    /// The model whose answer was used.
+    pub model: Option<ModelName>,
+    pub attempts: Vec<Attempt>,
+    /// Sums over the attempts.
+    pub usage: Usage,
+    pub cost: NanoUsd,
+    /// The part of `cost` that bought no answer.
+    pub wasted: NanoUsd,
+    /// The same tokens at the first priced model of the highest tier that has one; `None` when that is unknown.
+    pub counterfactual: Option<NanoUsd>,
+    pub cache: CacheUse,
+    pub latency: Duration,
+    pub ttft: Option<Duration>,
+    /// Why no model's answer was used, in one sentence that is safe to show.
+    pub failure: Option<String>,
+}
+
+impl Outcome {
+    /// Answers that were rejected and handed to the next tier.
+    pub fn escalations(&self) -> usize {
+        self.attempts.iter().filter(|attempt| attempt.kind == super::AttemptKind::Escalation).count()
+    }
+}
+
+words!(
+    Status {
+        Ok => "ok",
+        /// Answered from logic because no model gave an accepted answer.
+        Degraded => "degraded",
+        /// The text so far of a stream that broke, beside the facts.
+        Partial => "partial",
+        Cached => "cached",
+        /// The caller's fault: nothing was tried.
+        Rejected => "rejected",
+        Failed => "failed",
+        Cancelled => "cancelled",
+    }
+);
+
+words!(
+    CacheUse {
+        Hit => "hit",
+        Miss => "miss",
+        /// Another request that asked the same was in flight; its answer served both.
+        Shared => "shared",
+        /// Not looked up.
+        Bypass => "bypass",
+    }
+);
+
+/// What the caller gets beside the outcome.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Completion {
+    /// An accepted (or unchecked) answer.
+    Answer(Reply),
+    /// A stream that broke, and nobody else answered.
+    Partial(String),
+    None,
+}

@@ -1,0 +1,1 @@
+//! The HTTP door: /metrics, /healthz, /readyz. It translates, and decides nothing.
