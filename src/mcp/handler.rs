@@ -39,14 +39,15 @@ impl Handler {
         Self { toolbox, tools }
     }
 
-    async fn run(&self, name: &str, params: CallToolRequestParams, context: RequestContext<RoleServer>) -> CallToolResult {
+    async fn run(
+        &self,
+        name: &str,
+        params: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> CallToolResult {
         let (reporter, sink) = Reporter::new(&context);
-        let call = CallContext {
-            door: Door::Stdio,
-            caller: Caller::local(),
-            progress: sink,
-            cancel: context.ct.clone(),
-        };
+        let call =
+            CallContext { door: Door::Stdio, caller: Caller::local(), progress: sink, cancel: context.ct.clone() };
         let arguments = params.arguments.unwrap_or_default();
         let done = CancellationToken::new();
         let work = async {

@@ -203,7 +203,10 @@ mod tests {
             assert!(!text.contains(bad), "{bad} in {text}");
         }
         let properties = &schema["properties"];
-        assert_eq!(properties["level"], json!({ "description": "How urgent.", "type": "string", "enum": ["low", "high"] }));
+        assert_eq!(
+            properties["level"],
+            json!({ "description": "How urgent.", "type": "string", "enum": ["low", "high"] })
+        );
         assert_eq!(properties["limit"]["type"], "integer");
         assert_eq!(properties["many"]["items"]["properties"]["hours"]["type"], "number");
         assert_eq!(schema["additionalProperties"], false);

@@ -3,9 +3,9 @@
 //! It holds its own recorder instead of the process's global one, so that any number of them live side by side (each
 //! test has its own). What it knows of the policy is only what labels need.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use metrics::{Key, KeyName, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
@@ -44,6 +44,8 @@ struct Inner {
     handle: PrometheusHandle,
     process: metrics_process::Collector,
     known: RwLock<Known>,
+    /// Every model that a spend gauge was set for: at midnight its sum is zero and the ledger no longer names it.
+    spent: Mutex<BTreeSet<ModelName>>,
 }
 
 /// What labels need of the policy.
@@ -80,7 +82,8 @@ impl Metrics {
                 Kind::Histogram(_) => recorder.describe_histogram(name, unit, help),
             }
         }
-        let inner = Inner { handle: recorder.handle(), recorder, process, known: RwLock::default() };
+        let inner =
+            Inner { handle: recorder.handle(), recorder, process, known: RwLock::default(), spent: Mutex::default() };
         let metrics = Self { inner: Arc::new(inner) };
         metrics.set(&families::BUILD_INFO, [env!("CARGO_PKG_VERSION")], 1.0);
         Ok(metrics)
@@ -106,6 +109,13 @@ impl Metrics {
         }
         self.set(&families::CONFIG_INFO, [&policy.hash], 1.0);
         self.set(&families::CONFIG_RELOADED, [], 1.0);
+        // A counter that first appears with money on it hides that money from `increase`, so each begins at zero.
+        for model in policy.models.keys() {
+            for route in &policy.routes {
+                self.count(&families::COST, [model.as_str(), route.name.as_str()], 0);
+            }
+        }
+        self.spent().extend(policy.models.keys().cloned());
     }
 
     pub fn request_started(&self, door: Door) -> InFlight {
@@ -113,10 +123,13 @@ impl Metrics {
         InFlight { metrics: self.clone(), door }
     }
 
-    /// Sums of the ledger. A model that is not named keeps its last value, so name every model each time.
+    /// Sums of the ledger; a model that is not named spent nothing.
     pub fn set_spend(&self, period: Period, spend: &[(ModelName, NanoUsd)]) {
-        for (model, amount) in spend {
-            self.set(&families::SPEND, [model.as_str(), period.as_str()], amount.0 as f64);
+        let mut models = self.spent();
+        models.extend(spend.iter().map(|(model, _)| model.clone()));
+        for known in models.iter() {
+            let amount = spend.iter().find(|(model, _)| model == known).map_or(NanoUsd::ZERO, |(_, amount)| *amount);
+            self.set(&families::SPEND, [known.as_str(), period.as_str()], amount.0 as f64);
         }
     }
 
@@ -160,6 +173,10 @@ impl Metrics {
 
     fn set<const N: usize>(&self, family: &Family<N>, labels: [&str; N], value: f64) {
         self.gauge(family, labels).set(value);
+    }
+
+    fn spent(&self) -> MutexGuard<'_, BTreeSet<ModelName>> {
+        self.inner.spent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn gauge<const N: usize>(&self, family: &Family<N>, labels: [&str; N]) -> metrics::Gauge {

@@ -128,3 +128,7 @@ fn answering_tier(outcome: &Outcome) -> TierName {
 fn nano(amount: NanoUsd) -> u64 {
     u64::try_from(amount.0).unwrap_or(0)
 }
+
+#[cfg(test)]
+#[path = "observe_tests.rs"]
+mod tests;
