@@ -10,7 +10,7 @@ use secrecy::SecretString;
 
 use crate::chat::{ModelSpec, NanoUsd, Price};
 use crate::names::{BackendName, ModelName, RouteName, TierName};
-use crate::request::{Endpoint, Target};
+use crate::request::{Endpoint, Signal, Target};
 
 #[derive(Debug, Clone)]
 pub struct Policy {
@@ -88,7 +88,7 @@ pub struct Classifier {
     /// Complexity at or above goes to that tier; the highest that is reached wins. The first tier needs none.
     pub thresholds: BTreeMap<TierName, f64>,
     /// Only what the file overrides; the classifier knows the defaults.
-    pub weights: BTreeMap<String, f64>,
+    pub weights: BTreeMap<Signal, f64>,
 }
 
 /// One route with everything that applies to it filled in.

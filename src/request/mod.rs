@@ -17,4 +17,4 @@ pub use caller::Caller;
 pub use check::{Rejection, RejectionCode, Verdict};
 pub use decision::{Candidate, Complexity, Contribution, Decision, Exclusion, Reason};
 pub use outcome::{CacheUse, Completion, Outcome, RequestId, Status};
-pub use signals::{Door, Endpoint, Measures, Signals, Target};
+pub use signals::{Door, Endpoint, Measures, Signal, Signals, Target};

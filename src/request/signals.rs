@@ -73,3 +73,18 @@ pub struct Measures {
     /// Items that the answer has to list.
     pub output_items: u32,
 }
+
+words!(
+    /// What the classifier weighs: the names under `classifier.weights` in the policy.
+    Signal {
+        Class => "class",
+        Tasks => "tasks",
+        Edges => "edges",
+        Depth => "depth",
+        Load => "load",
+        Conflicts => "conflicts",
+        Context => "context",
+        People => "people",
+        OutputItems => "output_items",
+    }
+);
