@@ -86,7 +86,18 @@ impl Metrics {
             Inner { handle: recorder.handle(), recorder, process, known: RwLock::default(), spent: Mutex::default() };
         let metrics = Self { inner: Arc::new(inner) };
         metrics.set(&families::BUILD_INFO, [env!("CARGO_PKG_VERSION")], 1.0);
+        for door in Door::ALL {
+            metrics.set(&families::IN_FLIGHT, [door.as_str()], 0.0);
+        }
+        for limit in families::LIMITS {
+            metrics.count(&families::LIMIT_REJECTIONS, [limit], 0);
+        }
         Ok(metrics)
+    }
+
+    #[cfg(test)]
+    pub fn for_tests() -> Self {
+        Self::install().unwrap()
     }
 
     /// Says which policy decides from now on.

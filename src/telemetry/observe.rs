@@ -18,8 +18,11 @@ impl Metrics {
         self.observe_request(outcome);
         for (index, attempt) in outcome.attempts.iter().enumerate() {
             let before = &outcome.attempts[..index];
-            if attempt.result == AttemptResult::Skipped {
-                self.count(&family::ATTEMPTS, attempt_labels(attempt), 1);
+            self.count(&family::ATTEMPTS, attempt_labels(attempt), 1);
+            if let Some(limit) = limit_of(attempt) {
+                self.count(&family::LIMIT_REJECTIONS, [limit], 1);
+            }
+            if !was_sent(attempt) {
                 continue;
             }
             self.observe_attempt(outcome, attempt);
@@ -51,7 +54,6 @@ impl Metrics {
 
     fn observe_attempt(&self, outcome: &Outcome, attempt: &Attempt) {
         let model = attempt.model.as_str();
-        self.count(&family::ATTEMPTS, attempt_labels(attempt), 1);
         self.count(&family::COST, [model, outcome.decision.route.as_str()], nano(attempt.cost));
         self.count(&family::PRICE_LOOKUPS, [model, self.pricing_of(&attempt.model)], 1);
         let answered = matches!(attempt.result, AttemptResult::Accepted | AttemptResult::Unchecked);
@@ -79,7 +81,7 @@ impl Metrics {
 
     /// Why this attempt follows the ones before it.
     fn observe_step(&self, before: &[Attempt], attempt: &Attempt) {
-        let sent = before.iter().rev().find(|earlier| earlier.result != AttemptResult::Skipped);
+        let sent = before.iter().rev().find(|earlier| was_sent(earlier));
         // Models that were passed over on the way are no steps of their own, unless nothing else came before.
         let Some(last) = sent.or(before.last()) else { return };
         let reason = last.result.as_str();
@@ -113,6 +115,23 @@ impl Metrics {
 
 fn attempt_labels(attempt: &Attempt) -> [&str; 3] {
     [attempt.model.as_str(), attempt.kind.as_str(), attempt.result.as_str()]
+}
+
+/// A model was skipped, or the question was too long for it before anyone was asked.
+fn was_sent(attempt: &Attempt) -> bool {
+    match attempt.result {
+        AttemptResult::Skipped => false,
+        AttemptResult::Context => attempt.http_status.is_some(),
+        _ => true,
+    }
+}
+
+/// Which limit of ours kept the attempt back: the row says it in words, "… is at its limit of requests per minute."
+fn limit_of(attempt: &Attempt) -> Option<&'static str> {
+    let why = attempt.failure.as_ref().filter(|_| attempt.result == AttemptResult::Skipped)?;
+    let (_, limit) = why.split_once("at its limit of ")?;
+    let limit = limit.trim_end_matches('.').replace(' ', "_");
+    family::LIMITS.iter().copied().find(|known| *known == limit)
 }
 
 /// The tier of the model whose answer was used; `none` when logic answered.

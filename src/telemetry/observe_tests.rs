@@ -120,7 +120,10 @@ fn a_step_over_a_skipped_model_starts_where_something_was_sent() {
         vec![
             attempt(1, "task-api-model", AttemptKind::First, AttemptResult::Timeout),
             attempt(2, "task-api-model", AttemptKind::Retry, AttemptResult::Connect),
-            attempt(3, "spare", AttemptKind::Fallback, AttemptResult::Skipped),
+            Attempt {
+                failure: Some("spare is at its limit of requests per minute.".to_owned()),
+                ..attempt(3, "spare", AttemptKind::Fallback, AttemptResult::Skipped)
+            },
             attempt(4, "gpt-4o", AttemptKind::Fallback, AttemptResult::Accepted),
         ],
         Status::Ok,
@@ -128,6 +131,7 @@ fn a_step_over_a_skipped_model_starts_where_something_was_sent() {
     assert_line(&text, r#"taskgate_retries_total{model="task-api-model",reason="timeout"} 1"#);
     assert_line(&text, r#"taskgate_fallbacks_total{from="task-api-model",to="gpt-4o",reason="connect"} 1"#);
     assert_line(&text, r#"taskgate_attempts_total{model="spare",kind="fallback",result="skipped"} 1"#);
+    assert_line(&text, r#"taskgate_limit_rejections_total{limit="requests_per_minute"} 1"#);
     assert!(!text.contains(r#"taskgate_price_lookups_total{model="spare""#), "nothing was sent to it");
 }
 
