@@ -91,7 +91,8 @@ impl Store {
         let writer = pool(1).connect_with(options.clone()).await?;
         let reader = pool(READERS).connect_lazy_with(options.pragma("query_only", "on"));
         let store = Self { writer, reader, process: Arc::default(), owner: Uuid::now_v7().to_string().into() };
-        migrate::version(&mut *store.writer.acquire().await?).await?;
+        // In a transaction of its own: the questions it asks must all see the same state of the file.
+        migrate::version(&mut *store.writer.begin().await?).await?;
         store.switch_to_wal().await?;
         let mut write = store.write().await?;
         migrate::migrate(&mut write).await?;
