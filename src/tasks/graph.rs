@@ -3,6 +3,7 @@
 //! Only open tasks wait and only open tasks block: a completed, cancelled or deleted dependency holds nothing up.
 //! It knows neither days nor hours. All of it walks iteratively, because a chain may be as long as the task list.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::OnceLock;
 
@@ -222,8 +223,8 @@ fn cycle(links: impl IntoIterator<Item = Link>, task: TaskId, first: &[TaskId]) 
             return Some(way_back(&came_from, task));
         }
         for &next in leads_to.get(&at).into_iter().flatten() {
-            if !came_from.contains_key(&next) {
-                came_from.insert(next, at);
+            if let Entry::Vacant(first_visit) = came_from.entry(next) {
+                first_visit.insert(at);
                 open.push_back(next);
             }
         }

@@ -99,7 +99,7 @@ pub fn title(text: &str) -> String {
     let line: String = text.trim().chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect();
     let line = without_lead(first_clause(&line));
     let clean = line.split_whitespace().collect::<Vec<_>>().join(" ");
-    let clean = clean.trim_matches(|c: char| c.is_whitespace() || ",;:-–—*#>\"'`".contains(c));
+    let clean = clean.trim_matches(|c: char| c.is_whitespace() || ".,;:-–—*#>\"'`".contains(c));
     let short = shortened(clean);
     let mut letters = short.chars();
     match letters.next() {

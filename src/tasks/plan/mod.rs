@@ -79,7 +79,9 @@ pub struct Plan {
     pub capacity: Hours,
     pub spare: Hours,
     pub value: Value,
-    /// No other selection is worth more: proven, not guessed.
+    /// No selection is worth more than this.
+    pub bound: Value,
+    /// The value is the bound: no other selection is worth more, proven and not guessed.
     pub optimal: bool,
     /// Selected tasks that count the assumed hours because nobody estimated them.
     pub assumed: u32,
@@ -153,11 +155,11 @@ pub fn plan(graph: &Graph, sprint: &Sprint) -> Plan {
     for (item, _) in problem.items.iter().zip(&found.chosen).filter(|(_, chosen)| **chosen) {
         chosen[item.at] = true;
     }
-    written(graph, sprint, &chosen, found.optimal)
+    written(graph, sprint, &chosen, Value { halves: found.bound })
 }
 
 /// The plan for a set of positions that is closed under dependencies and fits.
-fn written(graph: &Graph, sprint: &Sprint, chosen: &[bool], optimal: bool) -> Plan {
+fn written(graph: &Graph, sprint: &Sprint, chosen: &[bool], bound: Value) -> Plan {
     let tasks = graph.tasks();
     let selected: Vec<Planned> = workable_order(graph, chosen)
         .into_iter()
@@ -169,13 +171,15 @@ fn written(graph: &Graph, sprint: &Sprint, chosen: &[bool], optimal: bool) -> Pl
         })
         .collect();
     let hours = selected.iter().fold(Hours::default(), |sum, planned| work::plus(sum, planned.effort.hours));
+    let value = Value { halves: selected.iter().map(|planned| planned.value.halves).sum() };
     let mut plan = Plan {
         deferred: Vec::new(),
         hours,
         capacity: sprint.capacity,
         spare: Hours { minutes: sprint.capacity.minutes.saturating_sub(hours.minutes) },
-        value: Value { halves: selected.iter().map(|planned| planned.value.halves).sum() },
-        optimal,
+        value,
+        bound,
+        optimal: value == bound,
         assumed: count(selected.iter().filter(|planned| planned.effort.assumed).count()),
         available: count(tasks.iter().filter(|task| task.status == Status::Pending).count()),
         selected,

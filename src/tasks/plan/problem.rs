@@ -13,8 +13,10 @@ use crate::tasks::work::{effort, pressing};
 /// One half point of value in the fixed-point numbers that spread values are kept in.
 pub(super) const SCALE: i64 = 1 << 16;
 
-/// Enough for chains of ordinary length; a worse spread only makes the bound weaker.
-const SWEEPS: usize = 24;
+/// Links that are leveled in all, so that ordinary lists are leveled well and huge ones cost no more than a few
+/// milliseconds. A worse spread only makes the bound weaker.
+const LEVELED: usize = 400_000;
+const MOST_SWEEPS: usize = 400;
 
 /// Above this many items, a closure that is too large is found by its longest chain alone.
 const CLOSURES_UP_TO: usize = 4_000;
@@ -110,7 +112,7 @@ impl Problem {
         for (upper, item) in self.items.iter().enumerate().filter(|(_, item)| item.possible) {
             links.extend(item.waits_for.iter().map(|&lower| Link { upper, lower, moved: 0 }));
         }
-        for sweep in 0..SWEEPS {
+        for sweep in 0..(LEVELED / links.len().max(1)).clamp(2, MOST_SWEEPS) {
             if sweep % 2 == 0 {
                 links.iter_mut().rev().for_each(|link| self.level(link));
             } else {

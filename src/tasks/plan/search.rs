@@ -16,7 +16,8 @@ const IMPROVE_WORK: usize = 1_500_000;
 pub(super) struct Found {
     /// By item.
     pub chosen: Vec<bool>,
-    pub optimal: bool,
+    /// No selection is worth more, in half points. Equal to the value of `chosen` when that is proven to be the best.
+    pub bound: u64,
 }
 
 pub(super) fn solve(problem: &Problem) -> Found {
@@ -29,14 +30,15 @@ pub(super) fn solve(problem: &Problem) -> Found {
         })
         .fold(Selection::empty(problem), better);
     let mut search = Search::new(problem, best.value);
-    let optimal = search.run();
+    let bound = search.bound(0);
+    let complete = search.run();
     if let Some(found) = search.found.take() {
         best = found;
     }
-    if !optimal {
+    if !complete {
         best = improve(problem, best);
     }
-    Found { chosen: best.chosen, optimal }
+    Found { bound: if complete { best.value } else { bound }, chosen: best.chosen }
 }
 
 /// By spread value per minute; by own value per minute, the plain greedy; by value alone.

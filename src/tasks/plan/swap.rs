@@ -134,10 +134,9 @@ impl<'g, 'a> Draft<'g, 'a> {
         u64::from(effort(self.task(at)).hours.minutes)
     }
 
-    /// A plan that is worth less than a proven one is not optimal.
+    /// The bound stays: it holds for every selection.
     fn finish(self, before: &Plan, applied: &[Swap]) -> Plan {
-        let mut plan = written(self.graph, self.sprint, &self.chosen, before.optimal);
-        plan.optimal = before.optimal && plan.value >= before.value;
+        let mut plan = written(self.graph, self.sprint, &self.chosen, before.bound);
         let replaced: HashMap<TaskId, TaskId> = applied.iter().map(|swap| (swap.leaves, swap.enters)).collect();
         for deferred in &mut plan.deferred {
             if let Some(&enters) = replaced.get(&deferred.id) {

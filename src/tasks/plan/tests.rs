@@ -167,6 +167,7 @@ prop_compose! {
 
 fn check_invariants(graph: &Graph, sprint: &Sprint, plan: &Plan) {
     assert!(plan.hours <= sprint.capacity);
+    assert!(plan.value <= plan.bound && plan.optimal == (plan.value == plan.bound));
     assert_eq!(plan.spare.minutes, sprint.capacity.minutes - plan.hours.minutes);
     let mut done = Vec::new();
     for planned in &plan.selected {
