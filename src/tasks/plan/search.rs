@@ -45,7 +45,7 @@ pub(super) fn solve(problem: &Problem) -> Found {
 fn orders(problem: &Problem) -> [Vec<usize>; 3] {
     let items = &problem.items;
     let mut plain = problem.order.clone();
-    plain.sort_by(|a, b| own_rate(&items[*b], &items[*a]));
+    plain.sort_unstable_by(|a, b| own_rate(&items[*b], &items[*a]).then(items[*a].at.cmp(&items[*b].at)));
     let mut valued = problem.order.clone();
     valued.sort_by_key(|number| Reverse(items[*number].value));
     [problem.order.clone(), plain, valued]
