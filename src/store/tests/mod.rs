@@ -6,6 +6,7 @@ mod faults;
 mod ledger;
 mod links;
 mod paging;
+mod processes;
 mod speed;
 
 use std::path::PathBuf;
