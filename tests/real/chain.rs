@@ -91,11 +91,11 @@ async fn a_refused_answer_format_is_stepped_down_once_and_remembered() {
 async fn a_rejected_local_answer_is_answered_by_the_hosted_model() {
     let chain = Chain::start().await;
     let hosted = Upstream::start().await;
-    hosted.always(Reply::text(good_priority()).usage(420, 60));
+    hosted.on(HOSTED).reply_with(Reply::new(good_priority()).usage(420, 60));
     // Sixteen tokens are no whole answer: whatever the model says, it is cut off.
     let taskgate = chain
         .taskgate(&Knobs { local_max_output: 16, ..Knobs::default() })
-        .with("OPENAI_BASE_URL", hosted.url())
+        .with("OPENAI_BASE_URL", hosted.base_url())
         .with("OPENAI_API_KEY", "sk-test");
     let client = Client::start(&taskgate, "mcp").await;
     let arguments = json!({ "task_description": "The shop's certificate ends on Friday and nobody renewed it" });
@@ -119,7 +119,7 @@ async fn a_rejected_local_answer_is_answered_by_the_hosted_model() {
     assert_eq!((attempts[1].tokens_in, attempts[1].tokens_out, attempts[1].cost), (420, 60, 1_650_000));
     ledger_tells_what_was_reported(&ledger, &chain.recorder.exchanges()).await;
 
-    let asked = hosted.requests().last().unwrap().body.to_string();
+    let asked = hosted.request().prompt();
     assert!(told.iter().any(|told| reason_in(told, &asked)), "the next model is told why: {told:?} {asked}");
 }
 
@@ -127,11 +127,11 @@ async fn a_rejected_local_answer_is_answered_by_the_hosted_model() {
 async fn a_failing_hosted_model_falls_back_to_the_local_one() {
     let chain = Chain::start().await;
     let hosted = Upstream::start().await;
-    hosted.always(Reply::status(500, json!({ "error": { "message": "The server had an error", "code": 500 } })));
+    hosted.on(HOSTED).status(500);
     let routes = "  - { name: important, match: { tools: [suggest_next_action] }, tier: hosted }";
     let taskgate = chain
         .taskgate(&Knobs { routes, ..Knobs::default() })
-        .with("OPENAI_BASE_URL", hosted.url())
+        .with("OPENAI_BASE_URL", hosted.base_url())
         .with("OPENAI_API_KEY", "sk-test");
     let client = Client::start(&taskgate, "mcp").await;
     let ids = create_tasks(&client, 0).await;

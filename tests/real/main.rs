@@ -3,7 +3,7 @@
 //! They need what `.ci/real-setup` installs, and take minutes, so plain `cargo test` leaves them out:
 //! `cargo test --test real`. Nothing here is skipped when a program is missing: the test fails and says what to run.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests stop at the first surprise")]
 
 mod chain;
 mod client;
@@ -14,5 +14,6 @@ mod processes;
 mod prometheus;
 mod recorder;
 mod taskgate;
+#[allow(unused_imports, reason = "the toolbox is shared; not every tool is used here")]
 #[path = "../it/upstream/mod.rs"]
 mod upstream;

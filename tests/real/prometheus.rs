@@ -14,7 +14,7 @@ use crate::ledger::Ledger;
 use crate::policies::{Knobs, policy};
 use crate::processes::{Process, free_port, http, installed, tell};
 use crate::taskgate::Taskgate;
-use crate::upstream::{Reply, Upstream};
+use crate::upstream::{Recorded, Reply, Step, Upstream};
 
 /// A counter has to be seen twice before Prometheus knows how much it rose.
 const ROUNDS: usize = 3;
@@ -31,11 +31,12 @@ const QUIET: [(&str, &str); 2] = [
 #[tokio::test]
 async fn what_prometheus_scrapes_is_clean_equals_the_ledger_and_answers_the_dashboards() {
     let folder = tempfile::tempdir().unwrap();
-    let (local, hosted) = (Upstream::start().await, Upstream::start().await);
+    let upstream = Upstream::start().await;
+    let _ = (upstream.on("task-api-model").answer(local_says), upstream.on("gpt-4o").answer(hosted_says));
     let listen = format!("127.0.0.1:{}", free_port());
     let taskgate = Taskgate::new(folder.path(), &policy(&Knobs::default()))
-        .with("LITELLM_PROXY_URL", local.url())
-        .with("OPENAI_BASE_URL", hosted.url())
+        .with("LITELLM_PROXY_URL", upstream.base_url())
+        .with("OPENAI_BASE_URL", upstream.base_url())
         .with("OPENAI_API_KEY", "sk-test")
         .with("TASKGATE_LISTEN", listen.clone());
     let mut serve = Process::start("serve", &mut taskgate.command(&["serve"]), folder.path());
@@ -45,10 +46,8 @@ async fn what_prometheus_scrapes_is_clean_equals_the_ledger_and_answers_the_dash
 
     let (one, two) = (Client::start(&taskgate, "one").await, Client::start(&taskgate, "two").await);
     for round in 0..ROUNDS {
-        for (client, name) in [(&one, "one"), (&two, "two")] {
-            work(client, &format!("{name} {round}"), &local, &hosted).await;
-        }
-        local.next(Reply::text(good_priority()).usage(110, 40));
+        let (first, second) = (format!("one, {round}"), format!("two, {round}"));
+        tokio::join!(work(&one, &first), work(&two, &second));
         let text = json!({ "task_description": format!("Paint the fence, said a script in round {round}") });
         assert_eq!(taskgate.call("smart_prioritize", text).await["status"], "ok");
         let requests = ledger.number("SELECT count(*) FROM requests").await;
@@ -68,37 +67,36 @@ fn the_committed_scrape_configuration_is_valid() {
     assert!(output.status.success(), "{output:?}");
 }
 
-/// Each way that a request can go, once: what the two models will say is queued before it is asked.
-async fn work(client: &Client, mark: &str, local: &Upstream, hosted: &Upstream) {
-    let nonsense = || Reply::text("I cannot say.").usage(120, 5);
-    let good = || Reply::text(good_priority()).usage(400, 60);
-    let broken = || Reply::status(500, json!({ "error": { "message": "The server had an error" } }));
+/// Each way that a request can go, once.
+async fn work(client: &Client, mark: &str) {
     let ask = async |what: &str| {
         let text = format!("{what} ({mark})");
         client.call("smart_prioritize", json!({ "task_description": text })).await.result
     };
     client.call("create_task", json!({ "title": format!("Count the boxes ({mark})"), "priority": "high" })).await;
     client.call("list_tasks", json!({})).await;
-
-    local.next(good());
     assert_eq!(ask("Sweep the yard").await["routing"]["model"], "task-api-model");
     assert_eq!(ask("Sweep the yard").await["routing"]["cached"], true);
+    assert_eq!(ask("Rejected, then answered #nonsense").await["routing"]["model"], "gpt-4o");
+    assert_eq!(ask("Failed, then answered #broken").await["routing"]["model"], "gpt-4o");
+    assert_eq!(ask("Rejected by both #nonsense #hopeless").await["status"], "degraded");
+    assert_eq!(ask("Answered without a count #uncounted").await["status"], "ok");
+}
 
-    local.next(nonsense());
-    hosted.next(good());
-    assert_eq!(ask("Rejected, then answered").await["routing"]["model"], "gpt-4o");
+/// What the two models say depends on a word in the question, so that clients need not take turns.
+fn local_says(asked: &Recorded) -> Step {
+    let prompt = asked.prompt();
+    if prompt.contains("#broken") {
+        return Step::status(500);
+    }
+    let text = if prompt.contains("#nonsense") { "I cannot say.".to_owned() } else { good_priority() };
+    let reply = Reply::new(text).usage(110, 40);
+    Step::Reply(if prompt.contains("#uncounted") { reply.no_usage() } else { reply })
+}
 
-    local.next(broken());
-    local.next(broken());
-    hosted.next(good());
-    assert_eq!(ask("Failed, then answered").await["routing"]["model"], "gpt-4o");
-
-    local.next(nonsense());
-    hosted.next(nonsense());
-    assert_eq!(ask("Rejected twice").await["status"], "degraded");
-
-    local.next(Reply::text(good_priority()).without_usage());
-    assert_eq!(ask("Answered without a count").await["status"], "ok");
+fn hosted_says(asked: &Recorded) -> Step {
+    let text = if asked.prompt().contains("#hopeless") { "Nor can I.".to_owned() } else { good_priority() };
+    Step::Reply(Reply::new(text).usage(400, 60))
 }
 
 fn good_priority() -> String {
