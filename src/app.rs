@@ -5,6 +5,7 @@
 
 mod upkeep;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,7 +63,7 @@ impl App {
     }
 
     /// `taskgate serve`: until a signal.
-    pub async fn serve(&self, listen: &str) -> anyhow::Result<()> {
+    pub async fn serve(&self, listen: SocketAddr) -> anyhow::Result<()> {
         let listener = Listener::bind(listen).await?;
         let address = listener.address();
         tracing::info!(%address, "listening on http://{address}: /metrics, /healthz, /readyz");
