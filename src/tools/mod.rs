@@ -38,6 +38,10 @@ pub struct CallContext {
 }
 
 impl Toolbox {
+    pub fn new(_: crate::store::Store, _: crate::gateway::Gateway) -> Self {
+        Self::default()
+    }
+
     pub fn specs(&self) -> &[ToolSpec] {
         &self.specs
     }
