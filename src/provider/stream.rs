@@ -25,9 +25,11 @@ pub(super) async fn send(
 ) -> Result<(), Trouble> {
     let opened = open(sender, call, clock, progress);
     let response = clock.wait(Waiting::FirstToken, opened).await??;
-    match read::content_type(&response) {
+    let kind = read::content_type(&response);
+    match kind {
         ContentType::Events | ContentType::Missing => {
-            let mut reader = Reader { clock, bounds: sender.bounds(), progress, on_text };
+            let is_stream = kind == ContentType::Events;
+            let mut reader = Reader { clock, bounds: sender.bounds(), is_stream, progress, on_text };
             reader.read(response).await
         }
         // Some servers know no streams and answer whole.
@@ -58,6 +60,8 @@ async fn open(sender: &Sender, call: &Call<'_>, clock: Clock, progress: &Progres
 struct Reader<'a> {
     clock: Clock,
     bounds: Bounds,
+    /// The upstream said so, or an event came.
+    is_stream: bool,
     progress: &'a mut Progress,
     on_text: &'a mut (dyn FnMut(&str) + Send),
 }
@@ -71,9 +75,11 @@ impl Reader<'_> {
             let event = match self.clock.wait(waiting, events.next()).await {
                 Ok(Some(Ok(event))) => event,
                 Ok(Some(Err(error))) => return self.broken(trouble(error)),
-                Ok(None) => return self.broken(Trouble::Cut),
+                Ok(None) if self.is_stream => return self.broken(Trouble::Cut),
+                Ok(None) => return Err(Trouble::WrongType),
                 Err(slow) => return self.broken(slow),
             };
+            self.is_stream = true;
             if event.data.trim() == "[DONE]" {
                 return self.done();
             }
