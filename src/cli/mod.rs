@@ -6,9 +6,11 @@
 mod arguments;
 mod call;
 pub mod check;
+mod demo;
 mod output;
 mod render;
 pub mod schema;
+mod story;
 
 use std::io::{IsTerminal, stderr};
 use std::path::PathBuf;
@@ -59,6 +61,8 @@ enum Command {
     Serve,
     /// Call one tool, as an MCP client would
     Call(call::Arguments),
+    /// Fill a scratch database with a project and show every tool at work: answer, decision, cost
+    Demo,
     /// Check a policy: everything that is wrong with it, and what may leave the machine
     Check {
         /// The policy to check [default: the one that would be used]
@@ -84,7 +88,8 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let settings = cli.global.settings(&environment)?;
     let serves = match &cli.command {
         Command::Check { file } => {
-            let report = check::check(file.as_deref().or(settings.policy.as_deref()), &environment, output::is_for_a_person());
+            let report =
+                check::check(file.as_deref().or(settings.policy.as_deref()), &environment, output::is_for_a_person());
             output::result(&report.text)?;
             return Ok(ExitCode::from(report.exit_code));
         }
@@ -93,7 +98,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         Command::Mcp | Command::Serve => true,
-        Command::Call(_) => false,
+        Command::Call(_) | Command::Demo => false,
     };
     // What a command did is its result; a server has nothing else to say than its log.
     let asked_for_a_log = cli.global.log.is_some() || environment("TASKGATE_LOG").is_some_and(|log| !log.is_empty());
@@ -107,12 +112,15 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
 }
 
 async fn run_with_app(command: &Command, settings: &Settings, policy: Arc<Policy>) -> anyhow::Result<ExitCode> {
+    if matches!(command, Command::Demo) {
+        return demo::run(policy).await.map(|()| ExitCode::SUCCESS);
+    }
     let app = App::open(policy, &settings.database).await?;
     let ended = match command {
         Command::Mcp => app.mcp().await.map(|()| true),
         Command::Serve => app.serve(settings.listen).await.map(|()| true),
         Command::Call(arguments) => call::run(&app, arguments).await,
-        Command::Check { .. } | Command::Schema => Ok(true),
+        Command::Check { .. } | Command::Schema | Command::Demo => Ok(true),
     };
     app.close().await;
     Ok(if ended? { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -28,4 +28,4 @@ pub use types::{
     Backend, ChatCheck, Classifier, Envelope, Escalate, Fallback, Limits, Location, Match, Model, Policy, Retry, Route,
     RouteTier, Tier, Timeouts,
 };
-pub use vocabulary::{SIGNALS, TOOLS};
+pub use vocabulary::TOOLS;

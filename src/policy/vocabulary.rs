@@ -1,6 +1,6 @@
-//! Names that a policy may use but does not define: tools and signals. And the nearest of a set of names.
+//! Names that a policy may use but does not define: the tools. And the nearest of a set of names.
 //!
-//! The tools and the classifier stand on higher floors; tests there hold that what they have is listed here.
+//! The tools stand on a higher floor; a test there holds that what they have is listed here.
 
 /// Every tool of version 1, also those that come later: a route may already name them.
 pub const TOOLS: &[&str] = &[
@@ -23,10 +23,6 @@ pub const TOOLS: &[&str] = &[
     "update_tasks",
     "usage_report",
 ];
-
-/// The signals that a weight may be given for: the measures of a request, its size, and the tool's class.
-pub const SIGNALS: &[&str] =
-    &["conflicts", "context", "depth", "edges", "load", "output_items", "people", "tasks", "tool"];
 
 /// What was probably meant, if anything is close enough to say so.
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -6,7 +6,7 @@ use super::Meaning;
 use crate::names::TierName;
 use crate::policy::types::{Classifier, Tier};
 use crate::policy::values::Named;
-use crate::policy::vocabulary::SIGNALS;
+use crate::request::Signal;
 
 impl Meaning<'_> {
     pub(super) fn tiers(&mut self) -> Vec<Tier> {
@@ -63,11 +63,12 @@ impl Meaning<'_> {
         for (signal, weight) in raw.weights.iter().flat_map(Named::iter) {
             let path = ["classifier", "weights", signal];
             let place = self.tree.key_at(&path);
-            self.known(("signal", signal), SIGNALS, place);
+            let signals: Vec<&str> = Signal::ALL.iter().map(|known| known.as_str()).collect();
+            self.known(("signal", signal), &signals, place);
             if !(-10.0..=10.0).contains(weight) {
                 self.error(&path, format!("weight {weight} is out of range")).help("write a number from -10 to 10");
             }
-            weights.insert(signal.to_owned(), *weight);
+            weights.extend(Signal::parse(signal).map(|signal| (signal, *weight)));
         }
         Classifier { thresholds, weights }
     }
