@@ -12,24 +12,33 @@ use crate::tasks::{Task, TaskId};
 /// A longer circle is told by its beginning and its end.
 const CIRCLE_SHOWN: usize = 12;
 
-/// Whether `task` may be written with the tasks that it names. `before` is what it was, if it was.
+/// Whether `task` may be written with the tasks that it names. `before` is what it was; nothing leads back to a task
+/// that was not, so a new one closes no circle.
 pub(super) async fn check(conn: &mut SqliteConnection, before: Option<&Task>, task: &Task) -> Result<()> {
-    if before.is_none_or(|before| before.depends_on != task.depends_on) && !task.depends_on.is_empty() {
+    if before.is_none_or(|before| before.depends_on != task.depends_on) {
         known(conn, "depends_on", &task.depends_on).await?;
-        no_circle("depends_on", task.id, dependency_path(conn, task).await?)?;
+        if before.is_some() {
+            no_circle("depends_on", task.id, dependency_path(conn, task).await?)?;
+        }
     }
     if let Some(parent) = task.parent_id
         && before.is_none_or(|before| before.parent_id != task.parent_id)
     {
         known(conn, "parent_id", &[parent]).await?;
-        no_circle("parent_id", task.id, parent_path(conn, task.id, parent).await?)?;
+        if before.is_some() {
+            no_circle("parent_id", task.id, parent_path(conn, task.id, parent).await?)?;
+        }
     }
     Ok(())
 }
 
 async fn known(conn: &mut SqliteConnection, field: &str, ids: &[TaskId]) -> Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
     let missing: Vec<u32> = sqlx::query_scalar(
-        "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT id FROM tasks WHERE deleted_at IS NULL)",
+        "SELECT value FROM json_each(?) AS named WHERE NOT EXISTS \
+         (SELECT 1 FROM tasks WHERE tasks.id = named.value AND deleted_at IS NULL)",
     )
     .bind(id_list(ids)?)
     .fetch_all(conn)

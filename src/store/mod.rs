@@ -5,7 +5,6 @@
 //! and how a write begins. Times are kept as RFC 3339 text with nine decimals, money as integer nano-dollars.
 
 mod cells;
-mod change;
 mod database;
 mod fault;
 mod files;

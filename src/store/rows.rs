@@ -5,10 +5,10 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{SqliteConnection, SqliteExecutor};
 
+use super::Change;
 use super::cells::{cell, from_json, json, parsed, parsed_or_none, time, word};
-use super::{Change, change};
 use crate::error::Result;
-use crate::tasks::{Hours, Priority, Status, Task, TaskEvent, TaskId};
+use crate::tasks::{Hours, Priority, Status, Task, TaskEvent, TaskId, to_millis};
 
 /// `SELECT` of whole tasks, with what follows `FROM tasks`.
 macro_rules! select_tasks {
@@ -112,14 +112,14 @@ pub(super) async fn keep_event(
     conn: &mut SqliteConnection,
     what: &'static str,
     (before, after): (Option<&Task>, Option<&Task>),
-    by: Change<'_>,
+    change: Change<'_>,
 ) -> Result<()> {
     let Some(id) = before.or(after).map(|task| task.id) else { return Ok(()) };
-    let record = |task: Option<&Task>| task.map(|task| json(&change::record(task))).transpose();
+    let record = |task: Option<&Task>| task.map(|task| json(&task.to_record()?)).transpose();
     sqlx::query("INSERT INTO task_events (task, at, \"by\", what, \"before\", \"after\") VALUES (?, ?, ?, ?, ?, ?)")
         .bind(id.0)
-        .bind(time(by.at))
-        .bind(by.by)
+        .bind(time(to_millis(change.at)))
+        .bind(change.by)
         .bind(what)
         .bind(record(before)?)
         .bind(record(after)?)

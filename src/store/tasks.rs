@@ -4,12 +4,11 @@
 use sqlx::SqliteConnection;
 
 use super::cells::{time, unreadable};
-use super::change::apply;
 use super::read::not_found;
 use super::rows::{self, keep_event, save};
 use super::{Change, Created, Deleted, IdempotencyKey, Store, Updated, keys, links};
 use crate::error::{Error, Kind, Result};
-use crate::tasks::{Draft, Patch, Status, Task, TaskId};
+use crate::tasks::{Changed, Draft, Field, Patch, Task, TaskId, to_millis};
 
 impl Store {
     pub async fn create_task(
@@ -24,7 +23,7 @@ impl Store {
         {
             return Ok(Created { task, repeated: true });
         }
-        let task = new_task(next_id(&mut write).await?, draft, change);
+        let task = Task::from_draft(next_id(&mut write).await?, draft, change.at);
         links::check(&mut write, None, &task).await?;
         save(&mut write, None, &task).await?;
         keep_event(&mut write, "created", (None, Some(&task)), change).await?;
@@ -48,15 +47,15 @@ impl Store {
         if let Some(expected) = expected_version.filter(|expected| *expected != before.version) {
             return Err(version_conflict(&before, expected));
         }
-        let after = apply(&before, patch, change);
-        if after == before {
-            return Ok(Updated { before, after });
+        let Changed { task: after, fields } = before.changed(patch, change.at)?;
+        if fields.is_empty() {
+            return Ok(Updated { before, after, fields });
         }
         links::check(&mut write, Some(&before), &after).await?;
         save(&mut write, Some(&before), &after).await?;
         keep_event(&mut write, "updated", (Some(&before), Some(&after)), change).await?;
         write.commit().await?;
-        Ok(Updated { before, after })
+        Ok(Updated { before, after, fields })
     }
 
     /// Soft: the row and the history stay, the id is not listed any more, and nothing refers to it.
@@ -65,13 +64,13 @@ impl Store {
         let task = rows::fetch(&mut *write, id).await?.ok_or_else(|| not_found(id))?;
         let mut unlinked = Vec::new();
         for before in referring(&mut write, id).await? {
-            let after = unlink(&before, id, change);
+            let after = before.changed(&unlinked_from(&before, id), change.at)?.task;
             save(&mut write, Some(&before), &after).await?;
             keep_event(&mut write, "updated", (Some(&before), Some(&after)), change).await?;
             unlinked.push(after.id);
         }
         sqlx::query("UPDATE tasks SET deleted_at = ? WHERE id = ?")
-            .bind(time(change.at))
+            .bind(time(to_millis(change.at)))
             .bind(id.0)
             .execute(&mut *write)
             .await?;
@@ -89,35 +88,6 @@ async fn next_id(conn: &mut SqliteConnection) -> Result<TaskId> {
     u32::try_from(number).map(TaskId).map_err(|error| unreadable("counters").source(error))
 }
 
-fn new_task(id: TaskId, draft: &Draft, change: Change<'_>) -> Task {
-    let Draft { title, description, priority, due_date, assignee, estimate, tags, project, parent_id, depends_on } =
-        draft.clone();
-    Task {
-        id,
-        title,
-        description,
-        priority,
-        status: Status::Pending,
-        due_date,
-        created_at: change.at,
-        updated_at: change.at,
-        completed_at: None,
-        assignee,
-        estimate,
-        tags: sorted(tags),
-        project,
-        parent_id,
-        depends_on: sorted(depends_on),
-        version: 1,
-    }
-}
-
-pub(super) fn sorted<T: Ord>(mut values: Vec<T>) -> Vec<T> {
-    values.sort_unstable();
-    values.dedup();
-    values
-}
-
 /// The tasks that depend on this one or are its subtasks, by id.
 async fn referring(conn: &mut SqliteConnection, id: TaskId) -> Result<Vec<Task>> {
     let rows = sqlx::query(rows::select_tasks!(
@@ -130,13 +100,10 @@ async fn referring(conn: &mut SqliteConnection, id: TaskId) -> Result<Vec<Task>>
     rows.iter().map(rows::task).collect()
 }
 
-fn unlink(before: &Task, gone: TaskId, change: Change<'_>) -> Task {
-    let mut after = before.clone();
-    after.depends_on.retain(|needed| *needed != gone);
-    after.parent_id = after.parent_id.filter(|parent| *parent != gone);
-    after.version += 1;
-    after.updated_at = change.at;
-    after
+fn unlinked_from(task: &Task, gone: TaskId) -> Patch {
+    let depends_on = task.depends_on.iter().copied().filter(|needed| *needed != gone).collect();
+    let clear = if task.parent_id == Some(gone) { vec![Field::ParentId] } else { Vec::new() };
+    Patch { depends_on: Some(depends_on), clear, ..Patch::default() }
 }
 
 fn version_conflict(task: &Task, expected: u64) -> Error {

@@ -32,6 +32,8 @@ pub struct Created {
 pub struct Updated {
     pub before: Task,
     pub after: Task,
+    /// The fields that have another value now.
+    pub fields: Vec<&'static str>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

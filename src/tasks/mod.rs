@@ -5,11 +5,20 @@
 mod change;
 mod choice;
 mod dates;
+pub mod facts;
+pub mod graph;
 mod hours;
 mod model;
+pub mod plan;
 mod query;
+pub mod rank;
+mod reach;
+#[cfg(test)]
+mod samples;
+pub mod similar;
 mod stored;
 mod text;
+pub mod work;
 
 pub use change::Changed;
 pub use choice::closest;

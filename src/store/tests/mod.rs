@@ -6,6 +6,7 @@ mod faults;
 mod ledger;
 mod links;
 mod paging;
+mod processes;
 mod speed;
 
 use std::path::PathBuf;
@@ -69,9 +70,9 @@ fn draft(title: &str) -> Draft {
     }
 }
 
-/// Half past something, `minutes` after the tests' beginning of time, with nanoseconds.
+/// `minutes` after the tests' beginning of time, with the milliseconds that tasks keep.
 fn moment(minutes: i64) -> Timestamp {
-    Timestamp::new(1_790_000_000, 123_456_789).unwrap() + SignedDuration::from_mins(minutes)
+    Timestamp::new(1_790_000_000, 123_000_000).unwrap() + SignedDuration::from_mins(minutes)
 }
 
 fn at(minutes: i64) -> Change<'static> {

@@ -20,23 +20,6 @@ struct Seed {
     deleted: bool,
 }
 
-fn all() -> Query {
-    Query {
-        status: None,
-        priority: None,
-        assignee: None,
-        project: None,
-        tag: None,
-        ready: None,
-        overdue: None,
-        due_before: None,
-        due_after: None,
-        sort: Sort::Id,
-        limit: 100,
-        after: None,
-    }
-}
-
 fn day() -> impl Strategy<Value = Date> {
     (0_i8..5).prop_map(|n| date(2026, 11, 21 + n))
 }
@@ -156,6 +139,7 @@ async fn pages(store: &Store, query: &Query, count: usize) -> Vec<Task> {
         assert!(page.tasks.len() <= query.limit as usize);
         assert!(page.next.is_none() || page.tasks.len() == query.limit as usize, "only the last page is short");
         found.extend(page.tasks);
+        assert!(found.len() <= count, "a page repeats records");
         match page.next {
             Some(next) => query.after = Some(next),
             None => return found,
@@ -194,11 +178,12 @@ async fn what_stays_is_shown_once_though_others_come_and_go_between_pages() {
             let priority = Priority::ALL[n as usize % 4];
             kept.create(Draft { due_date, priority, ..draft("Stays") }).await;
         }
-        let mut query = Query { sort, limit: 3, ..all() };
+        let mut query = Query { sort, limit: 3, ..Query::default() };
         let mut shown = Vec::new();
         loop {
             let page = kept.store.list_tasks(&query, TODAY).await.unwrap();
             shown.extend(page.tasks.iter().map(|task| task.id.0));
+            assert!(shown.len() <= 40, "{sort:?}: the list does not end");
             let Some(next) = page.next else { break };
             // The record that the cursor stands on goes away, and a new one comes.
             kept.store.delete_task(next.id, at(1)).await.unwrap();
@@ -217,7 +202,7 @@ async fn a_cursor_of_another_list_is_refused() {
     kept.create_many(1).await;
     let cursor = |sort, key: &str| Some(Cursor { sort, key: key.to_owned(), id: TaskId(1) });
     for after in [cursor(Sort::DueDate, "~"), cursor(Sort::Priority, "loud")] {
-        let query = Query { sort: Sort::Priority, after, ..all() };
+        let query = Query { sort: Sort::Priority, after, ..Query::default() };
         assert_eq!(kept.store.list_tasks(&query, TODAY).await.unwrap_err().kind, Kind::BadRequest);
     }
 }
@@ -228,6 +213,6 @@ async fn names_with_signs_of_sql_are_only_names() {
     let odd = "x' OR '1'='1";
     kept.create(Draft { project: Some(odd.into()), ..draft("Odd") }).await;
     kept.create_many(2).await;
-    let query = Query { project: Some(odd.into()), ..all() };
+    let query = Query { project: Some(odd.into()), ..Query::default() };
     assert_eq!(kept.store.list_tasks(&query, TODAY).await.unwrap().count, 1);
 }
