@@ -69,8 +69,8 @@ mod tests {
 
     #[test]
     fn values_take_the_type_that_the_schema_names() {
-        let read =
-            read(&["title=42", "days=7", "hours=1.5", "ready=true", "tags=a, b,", r#"members=[{"name":"x"}]"#]).unwrap();
+        let read = read(&["title=42", "days=7", "hours=1.5", "ready=true", "tags=a, b,", r#"members=[{"name":"x"}]"#])
+            .unwrap();
         let expected = json!({ "title": "42", "days": 7, "hours": 1.5, "ready": true, "tags": ["a", "b"],
             "members": [{ "name": "x" }] });
         assert_eq!(Value::Object(read), expected);

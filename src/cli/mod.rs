@@ -84,7 +84,8 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let settings = cli.global.settings(&environment)?;
     let serves = match &cli.command {
         Command::Check { file } => {
-            let report = check::check(file.as_deref().or(settings.policy.as_deref()), &environment, output::is_for_a_person());
+            let report =
+                check::check(file.as_deref().or(settings.policy.as_deref()), &environment, output::is_for_a_person());
             output::result(&report.text)?;
             return Ok(ExitCode::from(report.exit_code));
         }

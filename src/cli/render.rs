@@ -93,7 +93,9 @@ fn inline(value: &Value) -> String {
         Value::Array(items) => items.iter().map(inline).collect::<Vec<_>>().join(", "),
         Value::Object(record) => {
             let told = record.iter().filter(|(_, value)| !value.is_null());
-            told.map(|(key, value)| format!("{} {}", key.replace('_', " "), inline(value))).collect::<Vec<_>>().join(" · ")
+            told.map(|(key, value)| format!("{} {}", key.replace('_', " "), inline(value)))
+                .collect::<Vec<_>>()
+                .join(" · ")
         }
         other => other.to_string(),
     }
@@ -115,7 +117,7 @@ fn footer(routing: &Map<String, Value>) -> String {
 
 fn plain_table() -> Table {
     let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_width(100);
+    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_width(100);
     table
 }
 
@@ -131,7 +133,8 @@ mod tests {
 
     #[test]
     fn the_sentence_comes_first_and_absent_fields_are_left_out() {
-        let text = shown(json!({ "success": true, "task": { "id": "TASK-0001", "title": "Review budget", "due_date": null },
+        let text =
+            shown(json!({ "success": true, "task": { "id": "TASK-0001", "title": "Review budget", "due_date": null },
             "message": "Created task TASK-0001: Review budget" }));
         assert!(text.starts_with("Created task TASK-0001: Review budget\n"), "{text}");
         assert!(!text.contains("success") && !text.contains("due date"), "{text}");
