@@ -44,8 +44,13 @@ impl Run<'_> {
             let permit = match self.inner.limiter.admit(&model.spec.name, expected, patience).await {
                 Ok(permit) => permit,
                 Err(refusal) => {
-                    let why = format!("{} is at its limit of {}.", model.spec.name, refusal.as_str().replace('_', " "));
-                    return self.skip(model, kind, AttemptResult::Skipped, why);
+                    let limit = refusal.limit();
+                    let why = format!("{} is at its limit of {}.", model.spec.name, limit.as_str().replace('_', " "));
+                    let end = self.skip(model, kind, AttemptResult::Skipped, why);
+                    if let Some(row) = self.attempts.last_mut() {
+                        row.kept_back = Some(limit);
+                    }
+                    return end;
                 }
             };
             calls += 1;
@@ -122,6 +127,7 @@ impl Run<'_> {
             kind,
             result,
             rejection: None,
+            kept_back: None,
             failure: Some(why.clone()),
             usage: Usage::default(),
             usage_source: UsageSource::Estimated,
@@ -167,6 +173,7 @@ impl Run<'_> {
             kind,
             result: result(&answer.result),
             rejection: None,
+            kept_back: None,
             failure: answer.result.as_ref().err().map(told),
             usage,
             usage_source,
