@@ -106,7 +106,7 @@ mod tests {
     use crate::chat::Finish;
 
     fn key(caller: &str) -> CacheKey {
-        CacheKey::of(&KeyParts { caller, target: "t", prompt_version: "1", requests: vec![] })
+        CacheKey::of(&KeyParts { caller, target: "t", policy_hash: "p", prompt_version: "1", requests: vec![] })
     }
 
     fn answer(text: &str) -> CachedAnswer {

@@ -16,6 +16,8 @@ pub struct KeyParts<'a> {
     /// Answers are never shared between callers.
     pub caller: &'a str,
     pub target: &'a str,
+    /// Another policy may mean another model by the same name.
+    pub policy_hash: &'a str,
     pub prompt_version: &'a str,
     /// What each candidate would be sent, in the order of trying.
     pub requests: Vec<(&'a ModelName, ChatRequest)>,
@@ -87,7 +89,13 @@ mod tests {
     fn key(caller: &str, version: &str, model: &str, request: ChatRequest) -> CacheKey {
         let model = ModelName::from(model);
         let requests = vec![(&model, request)];
-        CacheKey::of(&KeyParts { caller, target: "analyze_workload", prompt_version: version, requests })
+        CacheKey::of(&KeyParts {
+            caller,
+            target: "analyze_workload",
+            policy_hash: "p",
+            prompt_version: version,
+            requests,
+        })
     }
 
     #[test]

@@ -1,1 +1,61 @@
 //! The path of a request: decide, try, check, settle. READ SECOND, after `lib.rs`: `complete` is the whole story.
+//!
+//! - `complete`: one request from ask to outcome, in a task that the gateway owns
+//! - `decide`: which models, in which order, and why (pure)
+//! - `dispatch`: the candidate loop; `call`: one candidate; `retry`: what a failure means for the next step (pure)
+//! - `meter`: the envelope of time, attempts and money (pure); `format`: the answer formats that backends take
+//! - `record`: one outcome, three readers
+//!
+//! It knows neither tools nor doors: what it needs of them comes with the ask.
+
+mod call;
+mod complete;
+mod decide;
+mod dispatch;
+#[cfg(test)]
+mod fixtures;
+mod format;
+mod meter;
+mod record;
+mod retry;
+
+pub use complete::Gateway;
+pub use decide::{View, decide};
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::error::Result;
+use crate::provider::{Answer, Call, Sender};
+use crate::request::Outcome;
+use crate::store::Store;
+
+/// Where calls go: the sender, or a fake in tests of the loop.
+pub(crate) trait Upstream: Send + Sync {
+    fn send<'a>(
+        &'a self,
+        call: Call<'a>,
+        on_text: &'a mut (dyn FnMut(&str) + Send),
+    ) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
+}
+
+impl Upstream for Sender {
+    fn send<'a>(
+        &'a self,
+        call: Call<'a>,
+        on_text: &'a mut (dyn FnMut(&str) + Send),
+    ) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>> {
+        Box::pin(Sender::send(self, call, on_text))
+    }
+}
+
+/// Where outcomes are kept: the store, or memory in tests of the loop.
+pub(crate) trait Ledger: Send + Sync {
+    fn record<'a>(&'a self, outcome: &'a Outcome) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
+}
+
+impl Ledger for Store {
+    fn record<'a>(&'a self, outcome: &'a Outcome) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>> {
+        Box::pin(Store::record(self, outcome))
+    }
+}

@@ -74,8 +74,8 @@ impl fmt::Display for Progress {
             Self::Note(note) => f.write_str(note),
             Self::Asking(model) => write!(f, "Asking {model}…"),
             Self::Generating(_, tokens) => write!(f, "Generating recommendations… ({tokens} tokens)"),
-            Self::Rejected { model, why, next } => {
-                write!(f, "{model}: {}", why.trim_end_matches('.'))?;
+            Self::Rejected { why, next, .. } => {
+                f.write_str(why.trim_end_matches('.'))?;
                 goes_on(f, next)
             }
             Self::Failed { model, why, next } => {

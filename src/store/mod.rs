@@ -1,3 +1,26 @@
 //! What is kept: tasks with every change, the ledger of requests and attempts, reservations, processes. One SQLite file.
 //!
-//! It knows no policy rule, no model and no door. The second implementation (PostgreSQL) will stand beside `sqlite`.
+//! It knows no policy rule, no model and no door. All SQL of the crate is in this folder, behind the plain functions of
+//! `Store`; a second implementation (PostgreSQL) takes the same functions. Read `database` first: how the file is opened
+//! and how a write begins. Times are kept as RFC 3339 text with nine decimals, money as integer nano-dollars.
+
+mod cells;
+mod database;
+mod fault;
+mod files;
+mod keys;
+mod leases;
+mod ledger;
+mod links;
+mod list;
+mod migrate;
+mod outcomes;
+mod read;
+mod rows;
+mod tasks;
+#[cfg(test)]
+mod tests;
+mod types;
+
+pub use database::Store;
+pub use types::{Change, Created, Deleted, IdempotencyKey, Listing, Recorded, Updated};

@@ -39,7 +39,8 @@ pub struct Hours {
 }
 
 /// A task as it is stored. `overdue`, `blocked` and `ready` follow from it and are never stored.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(into = "super::stored::Record", from = "super::stored::Record")]
 pub struct Task {
     pub id: TaskId,
     /// 1 to 200 characters.
@@ -121,6 +122,40 @@ pub struct TaskEvent {
     pub what: String,
     pub before: Option<serde_json::Value>,
     pub after: Option<serde_json::Value>,
+}
+
+impl Status {
+    /// There is still something to do.
+    pub fn is_open(self) -> bool {
+        match self {
+            Self::Pending | Self::InProgress => true,
+            Self::Completed | Self::Cancelled => false,
+        }
+    }
+}
+
+impl Task {
+    pub fn is_open(&self) -> bool {
+        self.status.is_open()
+    }
+
+    /// Open, and its day is past. A task that is due today is not late yet.
+    pub fn overdue(&self, today: Date) -> bool {
+        self.is_open() && self.due_date.is_some_and(|due| due < today)
+    }
+
+    /// What it still waits for, given what is done. A closed task waits for nothing.
+    pub fn waits_for(&self, is_done: impl Fn(TaskId) -> bool) -> Vec<TaskId> {
+        if !self.is_open() {
+            return Vec::new();
+        }
+        self.depends_on.iter().copied().filter(|id| !is_done(*id)).collect()
+    }
+
+    /// Open, and everything that it depends on is done.
+    pub fn ready(&self, is_done: impl Fn(TaskId) -> bool) -> bool {
+        self.is_open() && self.waits_for(is_done).is_empty()
+    }
 }
 
 impl fmt::Display for TaskId {

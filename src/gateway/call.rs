@@ -1,0 +1,284 @@
+//! One candidate: admit, write the request, call, classify the result, check the answer. The same model again only for
+//! a short fault of its own, never after a rejection.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::decide::Setback;
+use super::dispatch::{End, Run};
+use super::meter::{Exhausted, Meter};
+use super::retry::{self, Step};
+use crate::cache::CachedAnswer;
+use crate::chat::{ChatRequest, Finish, NanoUsd, Price, Reply, Tokens, Usage, UsageSource};
+use crate::error::{Error, Kind};
+use crate::policy::{Backend, Model};
+use crate::provider::{Answer, Call};
+use crate::request::{Attempt, AttemptKind, AttemptResult, Candidate, Progress, Rejection, Verdict};
+
+/// A progress line for every so many tokens of an answer.
+const TOKENS_PER_NOTE: u64 = 20;
+
+/// How one call ended: with a reply that is whole as far as the wire goes, or with an error.
+type Called = Result<Reply, Error>;
+
+impl Run<'_> {
+    pub(super) async fn try_candidate(&mut self, candidate: &Candidate, kind: AttemptKind, more: bool) -> End {
+        let found = self.policy.models.get(&candidate.model);
+        let Some((model, backend)) = found.and_then(|model| Some((model, self.policy.backend_of(model)?))) else {
+            return End::Stop { why: format!("The policy has no model `{}`.", candidate.model) };
+        };
+        let (mut kind, mut calls) = (kind, 0);
+        loop {
+            let request = match self.written_for(model, kind) {
+                Ok(request) => request,
+                Err(end) => return end,
+            };
+            let worst_case = worst_case(model, &request);
+            if let Err(end) = self.admitted(model, kind, worst_case) {
+                return end;
+            }
+            let expected = request.estimated_input() + request.max_output;
+            let patience = self.meter.attempt_time(Instant::now(), more);
+            let permit = match self.inner.limiter.admit(&model.spec.name, expected, patience).await {
+                Ok(permit) => permit,
+                Err(refusal) => {
+                    let why = format!("{} is at its limit of {}.", model.spec.name, refusal.as_str().replace('_', " "));
+                    return self.skip(model, kind, AttemptResult::Skipped, why);
+                }
+            };
+            calls += 1;
+            self.meter.attempted();
+            let called = self.call((model, backend), &request, (kind, worst_case), more).await;
+            drop(permit);
+            let error = match called {
+                Ok(reply) => return self.judge(candidate, reply),
+                Err(error) => error,
+            };
+            kind = AttemptKind::Retry;
+            if error.kind == Kind::FormatRefused && self.inner.formats.refused(&model.spec.name, &request.format) {
+                continue;
+            }
+            let left = self.meter.attempt_time(Instant::now(), more);
+            match retry::after(&error, calls, &self.policy.retry, fastrand::f64(), left) {
+                Step::Again { wait } => self.pause(wait).await,
+                Step::Other => return End::Setback { setback: Setback::Failed, why: told(&error) },
+                Step::Stop => return End::Stop { why: told(&error) },
+            }
+        }
+    }
+
+    async fn pause(&self, wait: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = self.cancel.cancelled() => {}
+        }
+    }
+
+    /// The request as this model gets it: fitted to its context, in a format that its backend takes.
+    fn written_for(&mut self, model: &Model, kind: AttemptKind) -> Result<ChatRequest, End> {
+        match (self.ask.render)(&model.spec, &self.rejections) {
+            Ok(request) => {
+                let spec = &model.spec;
+                let format = self.inner.formats.fitting(&spec.name, &spec.capabilities, request.format.clone());
+                let max_output = request.max_output.min(spec.max_output);
+                Ok(ChatRequest { format, max_output, ..self.dressed(request) })
+            }
+            Err(long) => {
+                let why = format!(
+                    "The question needs {} tokens, and {} has room for {}.",
+                    long.needed.0, model.spec.name, long.room.0
+                );
+                Err(self.skip(model, kind, AttemptResult::Context, why))
+            }
+        }
+    }
+
+    fn admitted(&mut self, model: &Model, kind: AttemptKind, worst_case: NanoUsd) -> Result<(), End> {
+        let envelope = &self.route.envelope;
+        match self.meter.admits(worst_case, Instant::now()) {
+            Ok(()) => Ok(()),
+            Err(Exhausted::Time) => {
+                Err(End::Stop { why: format!("The {} s for this request are used up.", envelope.deadline.as_secs()) })
+            }
+            Err(Exhausted::Attempts) => {
+                Err(End::Stop { why: format!("The {} attempts of this request are used up.", envelope.max_attempts) })
+            }
+            Err(Exhausted::Money) => {
+                let (name, limit) = (&model.spec.name, envelope.max_cost);
+                let why = format!("{name} could cost {worst_case}; this request may spend {limit} in all.");
+                Err(self.skip(model, kind, AttemptResult::Skipped, why))
+            }
+        }
+    }
+
+    /// Nothing is sent; the row says why.
+    fn skip(&mut self, model: &Model, kind: AttemptKind, result: AttemptResult, why: String) -> End {
+        self.attempts.push(Attempt {
+            n: self.next_number(),
+            model: model.spec.name.clone(),
+            tier: model.tier.clone(),
+            kind,
+            result,
+            rejection: None,
+            failure: Some(why.clone()),
+            usage: Usage::default(),
+            usage_source: UsageSource::Estimated,
+            reserved: NanoUsd::ZERO,
+            cost: NanoUsd::ZERO,
+            started_at: Timestamp::now(),
+            ttft: None,
+            latency: Duration::ZERO,
+            http_status: None,
+        });
+        End::Setback { setback: Setback::Failed, why }
+    }
+
+    async fn call(
+        &mut self,
+        (model, backend): (&Model, &Backend),
+        request: &ChatRequest,
+        (kind, reserved): (AttemptKind, NanoUsd),
+        more: bool,
+    ) -> Called {
+        let (started_at, started) = (Timestamp::now(), Instant::now());
+        let timeouts = Meter::cut(model.timeouts, self.meter.attempt_time(started, more));
+        let (name, progress) = (&model.spec.name, &self.ask.progress);
+        let (mut bytes, mut noted) = (0, 0);
+        let mut on_text = |text: &str| {
+            bytes += text.len() as u64;
+            let tokens = bytes / 4;
+            if tokens >= noted + TOKENS_PER_NOTE {
+                noted = tokens;
+                progress(Progress::Generating(name.clone(), tokens));
+            }
+        };
+        let call = Call { backend, model, request, timeouts, stream: true, cancel: &self.cancel };
+        let answer = self.inner.upstream.send(call, &mut on_text).await;
+        let (usage, usage_source) = usage(&answer, request);
+        let cost = model.price.map_or(NanoUsd::ZERO, |price: Price| price.cost(usage));
+        self.meter.spend(cost);
+        self.keep_partial(&answer);
+        self.attempts.push(Attempt {
+            n: self.next_number(),
+            model: name.clone(),
+            tier: model.tier.clone(),
+            kind,
+            result: result(&answer.result),
+            rejection: None,
+            failure: answer.result.as_ref().err().map(told),
+            usage,
+            usage_source,
+            reserved,
+            cost,
+            started_at,
+            ttft: answer.ttft,
+            latency: started.elapsed(),
+            http_status: answer.http_status,
+        });
+        match answer.result {
+            Ok(reply) if reply.finish == Finish::ContentFilter => {
+                Err(Error::new(Kind::ContentRefused, format!("{name} refused to answer (content filter).")))
+            }
+            called => called,
+        }
+    }
+
+    /// The verdict goes into the row of the attempt that was just made.
+    fn judge(&mut self, candidate: &Candidate, reply: Reply) -> End {
+        let verdict = self.ask.check.as_ref().map(|check| check(&reply));
+        let (result, rejection) = match verdict {
+            None => (AttemptResult::Unchecked, None),
+            Some(Verdict::Accepted) => (AttemptResult::Accepted, None),
+            Some(Verdict::Rejected(rejection)) => (AttemptResult::Rejected, Some(rejection)),
+        };
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.result = result;
+            attempt.rejection = rejection.clone();
+        }
+        match rejection {
+            None => End::Answer(CachedAnswer {
+                model: candidate.model.clone(),
+                tier: candidate.tier.clone(),
+                reply,
+                ttl: self.route.cache_ttl,
+            }),
+            Some(rejection) => {
+                let why = rejection.why.clone();
+                self.rejections.push(Rejection { ..rejection });
+                End::Setback { setback: Setback::Rejected, why }
+            }
+        }
+    }
+
+    fn keep_partial(&mut self, answer: &Answer) {
+        let broke = answer
+            .result
+            .as_ref()
+            .is_err_and(|error| matches!(error.kind, Kind::UpstreamCut | Kind::UpstreamTimeout | Kind::UpstreamFailed));
+        let text = answer.partial.as_ref().map(|partial| partial.text.as_str()).unwrap_or_default();
+        let longest = self.partial.as_ref().map_or(0, String::len);
+        if broke && text.len() > longest {
+            self.partial = Some(text.to_owned());
+        }
+    }
+
+    fn next_number(&self) -> u32 {
+        u32::try_from(self.attempts.len()).unwrap_or(u32::MAX).saturating_add(1)
+    }
+}
+
+fn told(error: &Error) -> String {
+    match &error.hint {
+        Some(hint) => format!("{} {hint}", error.message),
+        None => error.message.clone(),
+    }
+}
+
+/// The price of the longest prompt and the longest answer that this request can turn into. Free models cost nothing.
+fn worst_case(model: &Model, request: &ChatRequest) -> NanoUsd {
+    let usage = Usage { input: request.input_at_most(), cached_input: Tokens::ZERO, output: request.max_output };
+    model.price.map_or(NanoUsd::ZERO, |price| price.cost(usage))
+}
+
+/// What the call used, and who says so. What was reported stands, zero included; an estimate is made only where
+/// something was surely read or written by the model.
+fn usage(answer: &Answer, request: &ChatRequest) -> (Usage, UsageSource) {
+    let reply = answer.result.as_ref().ok().or(answer.partial.as_ref());
+    if let Some(usage) = reply.and_then(|reply| reply.usage) {
+        return (usage, UsageSource::Reported);
+    }
+    let written = reply.map(|reply| reply.text.as_str()).unwrap_or_default();
+    let estimate =
+        Usage { input: request.estimated_input(), cached_input: Tokens::ZERO, output: Tokens::estimate(written) };
+    let Err(error) = &answer.result else { return (estimate, UsageSource::Estimated) };
+    match error.kind {
+        // It never reached a model.
+        Kind::UpstreamUnreachable | Kind::UpstreamBusy | Kind::UpstreamAuth | Kind::ContextTooLong => {
+            (Usage::default(), UsageSource::Estimated)
+        }
+        Kind::UpstreamTimeout | Kind::UpstreamCut | Kind::Cancelled => (estimate, UsageSource::Estimated),
+        _ if !written.is_empty() => (estimate, UsageSource::Estimated),
+        _ => (Usage::default(), UsageSource::Unknown),
+    }
+}
+
+fn result(called: &Called) -> AttemptResult {
+    let error = match called {
+        Ok(reply) if reply.finish == Finish::ContentFilter => return AttemptResult::Refused,
+        Ok(_) => return AttemptResult::Unchecked,
+        Err(error) => error,
+    };
+    match error.kind {
+        Kind::UpstreamBusy | Kind::RateLimited => AttemptResult::RateLimited,
+        Kind::UpstreamTimeout | Kind::DeadlineExceeded => AttemptResult::Timeout,
+        Kind::UpstreamUnreachable => AttemptResult::Connect,
+        Kind::UpstreamCut => AttemptResult::Cut,
+        Kind::UpstreamAuth => AttemptResult::Auth,
+        Kind::ContextTooLong => AttemptResult::Context,
+        Kind::ContentRefused => AttemptResult::Refused,
+        Kind::Cancelled => AttemptResult::Cancelled,
+        _ => AttemptResult::UpstreamError,
+    }
+}

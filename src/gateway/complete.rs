@@ -1,0 +1,255 @@
+//! One request, from ask to outcome. `Gateway::complete` is the front door; `run` is the request.
+//!
+//! The request runs in a task that the gateway owns. When the caller goes away, only a token is cancelled: the task
+//! stops the upstream call and still settles.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use jiff::Timestamp;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::decide::{View, decide};
+use super::dispatch::Run;
+use super::format::FormatMemory;
+use super::record::{self, Settled};
+use super::{Ledger, Upstream, dispatch};
+use crate::cache::{Answers, CacheKey, CachedAnswer, KeyParts, Lookup};
+use crate::limit::Limiter;
+use crate::policy::{Policy, Route};
+use crate::provider::Sender;
+use crate::request::{Ask, CacheUse, Completion, Decision, Outcome, Signals, Status};
+use crate::store::Store;
+use crate::telemetry::Metrics;
+
+/// The one way to a model. Cheap to clone; all clones are the same gateway.
+#[derive(Clone)]
+pub struct Gateway(Arc<Inner>);
+
+pub(super) struct Inner {
+    pub policy: Arc<Policy>,
+    pub upstream: Box<dyn Upstream>,
+    pub answers: Answers,
+    pub limiter: Limiter,
+    pub formats: FormatMemory,
+    pub ledger: Box<dyn Ledger>,
+    pub metrics: Metrics,
+    requests: TaskTracker,
+    /// Parent of every request's token: cancelled when draining takes too long.
+    shutdown: CancellationToken,
+}
+
+/// How long cancelled requests get to write down what they spent.
+const SETTLING: Duration = Duration::from_secs(2);
+
+impl Gateway {
+    pub fn new(policy: Arc<Policy>, sender: Sender, store: Store, metrics: Metrics) -> Self {
+        Self::with_parts(policy, Box::new(sender), Box::new(store), metrics)
+    }
+
+    pub(super) fn with_parts(
+        policy: Arc<Policy>,
+        upstream: Box<dyn Upstream>,
+        ledger: Box<dyn Ledger>,
+        metrics: Metrics,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            answers: Answers::new(policy.cache_max_bytes),
+            limiter: Limiter::new(&policy),
+            formats: FormatMemory::default(),
+            requests: TaskTracker::new(),
+            shutdown: CancellationToken::new(),
+            policy,
+            upstream,
+            ledger,
+            metrics,
+        }))
+    }
+
+    pub fn policy(&self) -> Arc<Policy> {
+        self.0.policy.clone()
+    }
+
+    /// The decision that would be taken now. Nothing is called, spent or written down.
+    pub fn explain(&self, signals: &Signals) -> Decision {
+        decide(&self.0.policy, signals, &View::of(&self.0.policy))
+    }
+
+    /// Gets an answer, if there is one to be had. Always returns, within the envelope's deadline, and always leaves
+    /// exactly one outcome behind, also when this future is dropped.
+    pub async fn complete(&self, ask: Ask) -> (Outcome, Completion) {
+        let token = self.0.shutdown.child_token();
+        let _cancel_when_dropped = token.clone().drop_guard();
+        let cancelled_by_caller = ask.cancel.clone();
+        let beginning = Beginning::now();
+        let abandoned = (ask.signals.clone(), beginning);
+        let mut request = self.0.requests.spawn(run(self.0.clone(), ask, token.clone(), beginning));
+        let end = tokio::select! {
+            end = &mut request => end,
+            () = cancelled_by_caller.cancelled() => {
+                token.cancel();
+                request.await
+            }
+        };
+        // The task catches panics itself; it can only be gone because the runtime is being torn down.
+        end.unwrap_or_else(|_| {
+            let (signals, beginning) = abandoned;
+            let decision = self.explain(&signals);
+            let settled = Settled { signals, decision, status: Status::Cancelled, ..Settled::empty(&self.0.policy) };
+            (record::outcome(settled, &self.0.policy, beginning), Completion::None)
+        })
+    }
+
+    /// Writes down a request that logic answered: one outcome, no attempts.
+    pub async fn note(&self, signals: Signals, status: Status, started: std::time::Instant) -> Outcome {
+        let beginning = Beginning { started: Instant::from_std(started), ..Beginning::now() };
+        let decision = self.explain(&signals);
+        let settled = Settled { signals, decision, status, ..Settled::empty(&self.0.policy) };
+        let outcome = record::outcome(settled, &self.0.policy, beginning);
+        record::settle(&self.0, &outcome).await;
+        outcome
+    }
+
+    /// Waits for the requests in flight; after `patience` it cancels them and lets them settle.
+    pub async fn drain(&self, patience: Duration) {
+        self.0.requests.close();
+        if tokio::time::timeout(patience, self.0.requests.wait()).await.is_err() {
+            tracing::warn!("requests still in flight after {patience:?}: cancelling them");
+            self.0.shutdown.cancel();
+            // Whoever does not settle in this time has lost its row; the log says so.
+            if tokio::time::timeout(SETTLING, self.0.requests.wait()).await.is_err() {
+                tracing::error!("{} requests did not settle before the end", self.0.requests.len());
+            }
+        }
+    }
+}
+
+/// When a request came in, on both clocks.
+#[derive(Clone, Copy)]
+pub(super) struct Beginning {
+    pub at: Timestamp,
+    pub started: Instant,
+}
+
+impl Beginning {
+    fn now() -> Self {
+        Self { at: Timestamp::now(), started: Instant::now() }
+    }
+}
+
+/// The request: decide, look up, try, settle.
+async fn run(inner: Arc<Inner>, ask: Ask, cancel: CancellationToken, beginning: Beginning) -> (Outcome, Completion) {
+    let _in_flight = inner.metrics.request_started(ask.signals.door);
+    let policy = inner.policy.clone();
+    let decision = decide(&policy, &ask.signals, &View::of(&policy));
+    let route = policy.route(&ask.signals.target, &ask.signals.projects, &ask.signals.caller);
+    let mut settled = Settled { signals: ask.signals.clone(), decision: decision.clone(), ..Settled::empty(&policy) };
+    let mut completion = Completion::None;
+    if let Some(route) = route {
+        let mut run = Run::new(&inner, (&policy, route), &ask, &decision, (cancel.clone(), beginning.started));
+        // A panic in a tool's render or check must not lose what the attempts so far have cost.
+        let found = AssertUnwindSafe(find_answer(&inner, route, &ask, &mut run)).catch_unwind().await;
+        let (answer, cache) = found.unwrap_or_else(|_| {
+            tracing::error!(tool = ask.signals.target.as_str(), "a request panicked; it is settled as failed");
+            run.fail("An internal error stopped this request.");
+            (None, CacheUse::Bypass)
+        });
+        let spent = run.finish();
+        settled = Settled { attempts: spent.attempts, cache, failure: spent.failure, ..settled };
+        completion = match (&answer, spent.partial) {
+            (Some(answer), _) => Completion::Answer(answer.reply.clone()),
+            (None, Some(text)) if !cancel.is_cancelled() => Completion::Partial(text),
+            (None, _) => Completion::None,
+        };
+        settled.model = answer.map(|answer| answer.model);
+    }
+    settled.status = status(&completion, settled.cache, cancel.is_cancelled(), ask.answers_anyway);
+    if settled.status != Status::Ok && settled.status != Status::Cached && settled.failure.is_none() {
+        settled.failure = Some(record::why_nobody(&policy, &decision));
+    }
+    let outcome = record::outcome(settled, &policy, beginning);
+    record::settle(&inner, &outcome).await;
+    (outcome, completion)
+}
+
+fn status(completion: &Completion, cache: CacheUse, cancelled: bool, answers_anyway: bool) -> Status {
+    match completion {
+        Completion::Answer(_) if matches!(cache, CacheUse::Hit | CacheUse::Shared) => Status::Cached,
+        Completion::Answer(_) => Status::Ok,
+        _ if cancelled => Status::Cancelled,
+        Completion::Partial(_) => Status::Partial,
+        Completion::None if answers_anyway => Status::Degraded,
+        Completion::None => Status::Failed,
+    }
+}
+
+/// From the cache, from an equal request in flight, or from the candidates.
+async fn find_answer(inner: &Inner, route: &Route, ask: &Ask, run: &mut Run<'_>) -> (Option<CachedAnswer>, CacheUse) {
+    if route.cache_ttl.is_zero() || run.candidates().next().is_none() {
+        return (run.ask_candidates().await, CacheUse::Bypass);
+    }
+    let key = key(&inner.policy, ask, run);
+    if ask.fresh {
+        let answer = run.ask_candidates().await;
+        if let Some(answer) = answer.as_ref().filter(|answer| dispatch::is_whole(answer)) {
+            inner.answers.keep(key, answer.clone()).await;
+        }
+        return (answer, CacheUse::Bypass);
+    }
+    let (cancel, left) = (run.cancel.clone(), run.time_left());
+    let leads = AtomicBool::new(false);
+    let mut own = None;
+    let lookup = {
+        let (leads, own, run) = (&leads, &mut own, &mut *run);
+        inner.answers.find_or(key, async move {
+            leads.store(true, Ordering::Relaxed);
+            *own = run.ask_candidates().await;
+            own.clone().filter(dispatch::is_whole)
+        })
+    };
+    let lookup = tokio::select! {
+        lookup = lookup => Some(lookup),
+        () = follower_gives_up(&cancel, left, &leads) => None,
+    };
+    match lookup {
+        Some(Lookup::Hit(answer)) => (Some(CachedAnswer::clone(&answer)), CacheUse::Hit),
+        Some(Lookup::Shared(answer)) => (Some(CachedAnswer::clone(&answer)), CacheUse::Shared),
+        Some(Lookup::Led) => (own, CacheUse::Miss),
+        Some(Lookup::LeaderFailed) => (run.ask_candidates().await, CacheUse::Miss),
+        None => {
+            run.fail("An equal request that was in flight did not answer in time.");
+            (None, CacheUse::Miss)
+        }
+    }
+}
+
+/// A request that waits for another's call stops waiting when its own caller goes away or its time is up. One that
+/// makes the call minds both inside.
+async fn follower_gives_up(cancel: &CancellationToken, left: Duration, leads: &AtomicBool) {
+    tokio::select! {
+        () = cancel.cancelled() => {}
+        () = tokio::time::sleep(left) => {}
+    }
+    if leads.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn key(policy: &Policy, ask: &Ask, run: &Run<'_>) -> CacheKey {
+    CacheKey::of(&KeyParts {
+        caller: &ask.caller.name,
+        target: ask.signals.target.as_str(),
+        policy_hash: &policy.hash,
+        prompt_version: ask.prompt_version,
+        requests: run.first_requests(),
+    })
+}
+
+#[cfg(test)]
+#[path = "complete_tests.rs"]
+mod tests;

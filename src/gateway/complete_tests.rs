@@ -1,0 +1,270 @@
+//! Whole requests against an upstream that does as it is told, in paused time: who is called, what is paid, how it ends.
+
+use std::sync::Mutex;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::chat::NanoUsd;
+use crate::error::Kind;
+use crate::gateway::fixtures::{Kept, REPORTED, Script, Step, ask, policy, with_route};
+use crate::request::{AttemptKind as Why, AttemptResult as How};
+
+struct World {
+    gateway: Gateway,
+    script: Arc<Script>,
+    kept: Arc<Kept>,
+}
+
+fn world<const N: usize>(policy: Policy, steps: [(&str, Vec<Step>); N]) -> World {
+    let (script, kept) = (Script::new(steps), Arc::new(Kept::default()));
+    let (upstream, ledger) = (Box::new(script.clone()), Box::new(kept.clone()));
+    World { gateway: Gateway::with_parts(Arc::new(policy), upstream, ledger, Metrics::for_tests()), script, kept }
+}
+
+impl World {
+    async fn ask(&self) -> (Outcome, Completion) {
+        self.gateway.complete(ask(CancellationToken::new())).await
+    }
+}
+
+fn text(completion: &Completion) -> &str {
+    match completion {
+        Completion::Answer(reply) => &reply.text,
+        Completion::Partial(text) => text,
+        Completion::None => "",
+    }
+}
+
+fn trail(outcome: &Outcome) -> Vec<(&str, Why, How)> {
+    outcome.attempts.iter().map(|attempt| (attempt.model.as_str(), attempt.kind, attempt.result)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_accepted_local_answer_costs_nothing_and_calls_nobody_else() {
+    let world = world(policy(), [("small", vec![Step::Says("good")])]);
+    let (outcome, completion) = world.ask().await;
+    assert_eq!((outcome.status, text(&completion)), (Status::Ok, "good"));
+    assert_eq!(trail(&outcome), [("small", Why::First, How::Accepted)]);
+    assert_eq!((outcome.cost, outcome.wasted, outcome.usage), (NanoUsd::ZERO, NanoUsd::ZERO, REPORTED));
+    // 10 tokens in at 1,000 nano-dollars and 5 out at 10,000: what the hosted model would have taken.
+    assert_eq!(outcome.counterfactual, Some(NanoUsd(60_000)));
+    assert_eq!(world.kept.0.lock().unwrap().as_slice(), [outcome]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejected_answer_escalates_and_the_next_model_is_told_why() {
+    let world = world(policy(), [("small", vec![Step::Says("bad")]), ("big", vec![Step::Says("good")])]);
+    let (outcome, completion) = world.ask().await;
+    assert_eq!((outcome.status, text(&completion)), (Status::Ok, "good"));
+    assert_eq!(trail(&outcome), [("small", Why::First, How::Rejected), ("big", Why::Escalation, How::Accepted)]);
+    assert_eq!((outcome.cost, outcome.wasted), (NanoUsd(60_000), NanoUsd::ZERO));
+    let calls = world.script.calls.lock().unwrap();
+    assert!(calls[1].1.messages[0].content.contains("The answer was bad."));
+    assert!(!calls[0].1.messages[0].content.contains("The answer was bad."));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_hosted_model_falls_back_to_the_local_one() {
+    let hosted_first = with_route(policy(), |route| route.thresholds = [("hosted".into(), 0.0)].into());
+    let world = world(hosted_first, [("big", vec![Step::Fails(Kind::UpstreamFailed)])]);
+    let (outcome, _) = world.ask().await;
+    assert_eq!(outcome.status, Status::Ok);
+    assert_eq!(trail(&outcome), [("big", Why::First, How::UpstreamError), ("small", Why::Fallback, How::Accepted)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rejections_all_the_way_up_end_degraded_and_count_as_wasted() {
+    let world = world(policy(), [("small", vec![Step::Says("bad")]), ("big", vec![Step::Says("bad")])]);
+    let (outcome, completion) = world.ask().await;
+    assert_eq!((outcome.status, completion), (Status::Degraded, Completion::None));
+    assert_eq!((outcome.cost, outcome.wasted), (NanoUsd(60_000), NanoUsd(60_000)));
+    assert_eq!(outcome.failure.as_deref(), Some("The answer was bad."));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_model_is_asked_again_after_the_wait_it_asked_for() {
+    let world = world(policy(), [("small", vec![Step::Busy(Duration::from_secs(3))])]);
+    let (outcome, _) = world.ask().await;
+    assert_eq!(trail(&outcome), [("small", Why::First, How::RateLimited), ("small", Why::Retry, How::Accepted)]);
+    assert!(outcome.latency >= Duration::from_secs(3), "{:?}", outcome.latency);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stall_leaves_time_for_the_next_model_and_the_deadline_holds() {
+    let world = world(policy(), [("small", vec![Step::Never]), ("big", vec![Step::Never])]);
+    let (outcome, _) = world.ask().await;
+    assert_eq!(trail(&outcome), [("small", Why::First, How::Timeout), ("big", Why::Fallback, How::Timeout)]);
+    assert_eq!(outcome.status, Status::Degraded);
+    assert!(outcome.latency <= Duration::from_secs(41), "{:?}", outcome.latency);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cut_stream_goes_on_and_what_it_said_is_kept_if_nobody_answers() {
+    let cut = || vec![Step::Cut("half an ans")];
+    let answered = world(policy(), [("small", cut())]);
+    assert_eq!(answered.ask().await.0.status, Status::Ok);
+    let nobody = world(policy(), [("small", cut()), ("big", vec![Step::Fails(Kind::UpstreamAuth)])]);
+    let (outcome, completion) = nobody.ask().await;
+    assert_eq!((outcome.status, text(&completion)), (Status::Partial, "half an ans"));
+    assert_eq!(outcome.attempts[0].usage_source, crate::chat::UsageSource::Estimated);
+}
+
+#[tokio::test(start_paused = true)]
+async fn money_keeps_a_dear_model_out_but_not_a_free_one() {
+    let poor = with_route(policy(), |route| {
+        route.thresholds = [("hosted".into(), 0.0)].into();
+        route.envelope.max_cost = NanoUsd(1_000);
+    });
+    let world = world(poor, []);
+    let (outcome, _) = world.ask().await;
+    assert_eq!(trail(&outcome), [("big", Why::First, How::Skipped), ("small", Why::Fallback, How::Accepted)]);
+    assert_eq!(world.script.called(), ["small"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_goes_away_still_leaves_one_outcome() {
+    let world = world(policy(), [("small", vec![Step::Never])]);
+    let dropped = tokio::time::timeout(Duration::from_secs(1), world.ask()).await;
+    assert!(dropped.is_err());
+    world.gateway.drain(Duration::from_secs(1)).await;
+    let kept = world.kept.0.lock().unwrap();
+    assert_eq!(kept.iter().map(|outcome| outcome.status).collect::<Vec<_>>(), [Status::Cancelled]);
+    assert_eq!(trail(&kept[0]), [("small", Why::First, How::Cancelled)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_token_ends_it_at_once() {
+    let world = world(policy(), [("small", vec![Step::Never])]);
+    let cancel = CancellationToken::new();
+    let (outcome, ()) = tokio::join!(async { world.gateway.complete(ask(cancel.clone())).await.0 }, async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        cancel.cancel();
+    });
+    assert_eq!(outcome.status, Status::Cancelled);
+    assert!(outcome.latency < Duration::from_secs(3), "{:?}", outcome.latency);
+    assert_eq!(world.script.called(), ["small"], "nobody else is asked for a caller who is gone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn draining_cancels_what_takes_too_long_and_lets_it_settle() {
+    let world = world(policy(), [("small", vec![Step::Never])]);
+    let gateway = world.gateway.clone();
+    let waiting = tokio::spawn(async move { gateway.complete(ask(CancellationToken::new())).await });
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    world.gateway.drain(Duration::from_secs(1)).await;
+    assert_eq!(waiting.await.unwrap().0.status, Status::Cancelled);
+    assert_eq!(world.kept.0.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_a_check_settles_with_what_it_cost() {
+    let hosted_first = with_route(policy(), |route| route.thresholds = [("hosted".into(), 0.0)].into());
+    let world = world(hosted_first, []);
+    let broken = Ask { check: Some(Arc::new(|_| panic!("broken check"))), ..ask(CancellationToken::new()) };
+    let (outcome, _) = world.gateway.complete(broken).await;
+    assert_eq!((outcome.status, outcome.cost, outcome.wasted), (Status::Degraded, NanoUsd(60_000), NanoUsd(60_000)));
+    assert_eq!(outcome.failure.as_deref(), Some("An internal error stopped this request."));
+}
+
+#[tokio::test(start_paused = true)]
+async fn equal_questions_are_answered_from_the_cache_and_fresh_ones_are_not() {
+    let cached = with_route(policy(), |route| route.cache_ttl = Duration::from_secs(600));
+    let world = world(cached, []);
+    let (first, (second, _)) = tokio::join!(world.ask(), world.ask());
+    let uses = [first.0.cache, second.cache];
+    assert!(uses.contains(&CacheUse::Miss) && uses.contains(&CacheUse::Shared), "{uses:?}");
+    let (third, completion) = world.ask().await;
+    assert_eq!((third.status, third.cache, text(&completion)), (Status::Cached, CacheUse::Hit, "fine"));
+    assert_eq!((third.cost, third.attempts.len()), (NanoUsd::ZERO, 0));
+    assert_eq!(world.script.called(), ["small"]);
+    let fresh = Ask { fresh: true, ..ask(CancellationToken::new()) };
+    assert_eq!(world.gateway.complete(fresh).await.0.cache, CacheUse::Bypass);
+    assert_eq!(world.script.called().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejected_answer_is_never_kept() {
+    let cached = with_route(policy(), |route| route.cache_ttl = Duration::from_secs(600));
+    let world = world(cached, [("small", vec![Step::Says("bad")]), ("big", vec![Step::Says("bad")])]);
+    assert_eq!(world.ask().await.0.status, Status::Degraded);
+    assert_eq!(world.ask().await.0.cache, CacheUse::Miss);
+}
+
+#[tokio::test(start_paused = true)]
+async fn logic_leaves_an_outcome_too() {
+    let world = world(policy(), []);
+    let signals = ask(CancellationToken::new()).signals;
+    let outcome = world.gateway.note(signals, Status::Ok, std::time::Instant::now()).await;
+    assert_eq!(world.kept.0.lock().unwrap().as_slice(), [outcome]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn progress_tells_the_story() {
+    let world = world(policy(), [("small", vec![Step::Says("bad")])]);
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let heard = lines.clone();
+    let progress = Arc::new(move |progress: crate::request::Progress| heard.lock().unwrap().push(progress.to_string()));
+    world.gateway.complete(Ask { progress, ..ask(CancellationToken::new()) }).await;
+    let lines = lines.lock().unwrap();
+    assert_eq!(*lines, ["Asking small…", "The answer was bad; asking big…", "Asking big…"]);
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        Just(Step::Says("good")),
+        Just(Step::Says("bad")),
+        Just(Step::Cut("half")),
+        Just(Step::Never),
+        (0u64..40).prop_map(|seconds| Step::Busy(Duration::from_secs(seconds))),
+        (0u64..60).prop_map(|seconds| Step::Slow(Duration::from_secs(seconds))),
+        prop_oneof![
+            Just(Kind::UpstreamUnreachable),
+            Just(Kind::UpstreamFailed),
+            Just(Kind::UpstreamProtocol),
+            Just(Kind::FormatRefused),
+            Just(Kind::ContentRefused),
+            Just(Kind::BadRequest),
+        ]
+        .prop_map(Step::Fails),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn whatever_happens_the_envelope_holds_and_there_is_one_outcome(
+        small in prop::collection::vec(any_step(), 0..6),
+        big in prop::collection::vec(any_step(), 0..6),
+        max_attempts in 1u32..6,
+        max_cost in 0i64..5_000_000,
+        goes_away_after in prop::option::of(0u64..60_000),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let policy = with_route(policy(), |route| {
+            route.envelope.max_attempts = max_attempts;
+            route.envelope.max_cost = NanoUsd(max_cost);
+        });
+        let world = world(policy, [("small", small), ("big", big)]);
+        runtime.block_on(async {
+            let patience = Duration::from_millis(goes_away_after.unwrap_or(u32::MAX.into()));
+            let _ = tokio::time::timeout(patience, world.ask()).await;
+            world.gateway.drain(Duration::ZERO).await;
+        });
+        let kept = world.kept.0.lock().unwrap();
+        prop_assert_eq!(kept.len(), 1);
+        for outcome in kept.iter() {
+            let sent = outcome.attempts.iter().filter(|attempt| attempt.result != How::Skipped).count();
+            prop_assert!(sent <= max_attempts as usize);
+            prop_assert_eq!(sent, world.script.called().len());
+            prop_assert!(outcome.cost <= NanoUsd(max_cost), "{} > {}", outcome.cost, max_cost);
+            prop_assert!(outcome.wasted <= outcome.cost);
+            prop_assert!(outcome.latency <= Duration::from_secs(41), "{:?}", outcome.latency);
+            let sum: NanoUsd = outcome.attempts.iter().map(|attempt| attempt.cost).sum();
+            prop_assert_eq!(outcome.cost, sum);
+            let worst: bool = outcome.attempts.iter().all(|attempt| attempt.cost <= attempt.reserved);
+            prop_assert!(worst, "an attempt cost more than was set aside for it");
+        }
+    }
+}

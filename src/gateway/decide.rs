@@ -1,0 +1,153 @@
+//! Which models are tried for a request, in which order, and why. Pure: the policy, the signals and a view of the world
+//! go in, a decision comes out. `explain` and the request path call exactly this.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::classify;
+use crate::names::{BackendName, ModelName, RouteName, TierName};
+use crate::policy::{Model, Policy, Route, RouteTier};
+use crate::request::{Candidate, Complexity, Decision, Exclusion, Reason, Signals};
+
+/// What the decision may know of the world beyond the policy's text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct View {
+    /// Backends that cannot be called because their key is not set.
+    pub without_key: BTreeSet<BackendName>,
+}
+
+impl View {
+    pub fn of(policy: &Policy) -> Self {
+        let unusable = policy.backends.values().filter(|backend| !backend.is_usable());
+        Self { without_key: unusable.map(|backend| backend.name.clone()).collect() }
+    }
+}
+
+/// How the request before this candidate ended, as far as the way forward depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setback {
+    /// An answer came and was not good enough.
+    Rejected,
+    /// No answer came, or none was asked for.
+    Failed,
+}
+
+/// Chooses. A policy always has a route that matches; without one the answer is logic alone.
+pub fn decide(policy: &Policy, signals: &Signals, view: &View) -> Decision {
+    let Some(route) = policy.route(&signals.target, &signals.projects, &signals.caller) else {
+        return logic_alone(RouteName::from("default"), vec![Reason::new("no_route", "No route matches.")]);
+    };
+    let matched = Reason::new("route", format!("Route `{}` matches {}.", route.name, signals.target.as_str()));
+    if matches!(&route.tier, RouteTier::Named(tier) if tier.is_none()) {
+        let logic = Reason::new("logic", "The route asks for logic alone: no model is called.");
+        return logic_alone(route.name.clone(), vec![matched, logic]);
+    }
+    let complexity = classify::score(signals, &policy.classifier.weights);
+    let mut reasons = vec![matched];
+    let wanted = wanted_tier(policy, route, complexity.score, &mut reasons);
+    let start = capped(policy, route, wanted, &mut reasons);
+    let out = |model: &ModelName, rank| {
+        barred_by_route(policy, route, start, rank).or_else(|| unfit(policy, signals, view, model))
+    };
+    let mut candidates = ordered(policy, start, out);
+    // The excluded ones go last, so that the order of the others is the order of trying.
+    candidates.sort_by_key(|candidate| candidate.excluded.is_some());
+    if candidates.iter().all(|candidate| candidate.excluded.is_some()) {
+        reasons.push(Reason::new("nobody", "No model may be called: logic alone answers."));
+    }
+    let tier = policy.tiers.get(start).map_or_else(TierName::none, |tier| tier.name.clone());
+    Decision { route: route.name.clone(), tier, complexity, candidates, reasons }
+}
+
+/// May a request that had this setback in one tier go on to another? Tiers are given by their rank.
+pub fn may_follow(route: &Route, setback: Setback, from: usize, to: usize) -> bool {
+    match setback {
+        Setback::Rejected => route.escalate.on_rejected && to > from,
+        Setback::Failed if to > from => route.fallback.upward,
+        Setback::Failed if to < from => route.fallback.downward,
+        Setback::Failed => true,
+    }
+}
+
+fn logic_alone(route: RouteName, reasons: Vec<Reason>) -> Decision {
+    Decision { route, tier: TierName::none(), complexity: Complexity::default(), candidates: Vec::new(), reasons }
+}
+
+/// The rank of the tier that the route names, or that the complexity reaches.
+fn wanted_tier(policy: &Policy, route: &Route, score: f64, reasons: &mut Vec<Reason>) -> usize {
+    if let RouteTier::Named(name) = &route.tier {
+        reasons.push(Reason::new("tier_named", format!("The route asks for tier `{name}`.")));
+        return policy.rank(name).unwrap_or(0);
+    }
+    let reached = thresholds(policy, route).filter(|(_, threshold)| score >= *threshold).last();
+    let Some((rank, threshold)) = reached else {
+        let next = thresholds(policy, route).next();
+        let text = match next.and_then(|(rank, threshold)| policy.tiers.get(rank).map(|tier| (tier, threshold))) {
+            Some((tier, threshold)) => {
+                format!("Complexity {score:.2} is below {threshold:.2}, where tier `{}` begins.", tier.name)
+            }
+            None => format!("Complexity {score:.2}; the policy has no threshold, so the first tier begins."),
+        };
+        reasons.push(Reason::new("complexity_below", text));
+        return 0;
+    };
+    let tier = policy.tiers.get(rank).map_or("", |tier| tier.name.as_str());
+    let text = format!("Complexity {score:.2} reaches {threshold:.2}, where tier `{tier}` begins.");
+    reasons.push(Reason::new("complexity_reaches", text));
+    rank
+}
+
+/// Rank and threshold of each tier that has one, lowest tier first.
+fn thresholds(policy: &Policy, route: &Route) -> impl Iterator<Item = (usize, f64)> {
+    let own: &BTreeMap<TierName, f64> = &route.thresholds;
+    policy.tiers.iter().enumerate().filter_map(move |(rank, tier)| own.get(&tier.name).map(|at| (rank, *at)))
+}
+
+fn capped(policy: &Policy, route: &Route, wanted: usize, reasons: &mut Vec<Reason>) -> usize {
+    let Some(cap) = route.max_tier.as_ref().and_then(|tier| policy.rank(tier)) else { return wanted };
+    if wanted > cap {
+        let tier = route.max_tier.as_ref().map_or("", TierName::as_str);
+        reasons.push(Reason::new("max_tier", format!("The route goes no higher than tier `{tier}`.")));
+    }
+    wanted.min(cap)
+}
+
+/// All models: the starting tier's, then the tiers above it, then those below, nearest first.
+fn ordered(
+    policy: &Policy,
+    start: usize,
+    exclusion: impl Fn(&ModelName, usize) -> Option<Exclusion>,
+) -> Vec<Candidate> {
+    let ranks = (start..policy.tiers.len()).chain((0..start).rev());
+    ranks
+        .filter_map(|rank| policy.tiers.get(rank).map(|tier| (rank, tier)))
+        .flat_map(|(rank, tier)| tier.models.iter().map(move |model| (rank, tier, model)))
+        .map(|(rank, tier, model)| Candidate {
+            model: model.clone(),
+            tier: tier.name.clone(),
+            excluded: exclusion(model, rank),
+        })
+        .collect()
+}
+
+fn barred_by_route(policy: &Policy, route: &Route, start: usize, rank: usize) -> Option<Exclusion> {
+    let above_cap = route.max_tier.as_ref().and_then(|tier| policy.rank(tier)).is_some_and(|cap| rank > cap);
+    if above_cap {
+        return Some(Exclusion::AboveMaxTier);
+    }
+    let reachable = rank == start
+        || may_follow(route, Setback::Failed, start, rank)
+        || may_follow(route, Setback::Rejected, start, rank);
+    (!reachable).then_some(Exclusion::NotAllowed)
+}
+
+fn unfit(policy: &Policy, signals: &Signals, view: &View, name: &ModelName) -> Option<Exclusion> {
+    let model: &Model = policy.models.get(name)?;
+    if view.without_key.contains(&model.backend) {
+        return Some(Exclusion::NoKey);
+    }
+    (!signals.needs.is_subset(&model.spec.capabilities)).then_some(Exclusion::MissingCapability)
+}
+
+#[cfg(test)]
+#[path = "decide_tests.rs"]
+mod tests;

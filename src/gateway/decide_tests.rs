@@ -1,0 +1,91 @@
+//! Decisions by table: what the signals, the route and the view lead to.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::gateway::fixtures::{policy, signals, with_route};
+use crate::request::Measures;
+
+fn order(decision: &Decision) -> Vec<&str> {
+    decision.admitted().map(|candidate| candidate.model.as_str()).collect()
+}
+
+fn knotted() -> Measures {
+    Measures { tasks: 80, edges: 30, depth: 6, load: 2.0, conflicts: 5, people: 6, output_items: 20 }
+}
+
+#[test]
+fn an_easy_question_starts_local_and_a_hard_one_hosted() {
+    let policy = policy();
+    let easy = decide(&policy, &signals("smart_prioritize", Measures::default()), &View::default());
+    assert_eq!((easy.tier.as_str(), order(&easy)), ("local", vec!["small", "big"]));
+    let hard = decide(&policy, &signals("plan_sprint", knotted()), &View::default());
+    assert_eq!((hard.tier.as_str(), order(&hard)), ("hosted", vec!["big", "small"]));
+    assert!(hard.reasons.iter().any(|reason| reason.code == "complexity_reaches"), "{:?}", hard.reasons);
+}
+
+#[test]
+fn logic_alone_has_no_candidates() {
+    let policy = with_route(policy(), |route| route.tier = RouteTier::Named(TierName::none()));
+    let decision = decide(&policy, &signals("create_task", Measures::default()), &View::default());
+    assert!(decision.tier.is_none() && decision.candidates.is_empty());
+}
+
+#[test]
+fn max_tier_keeps_a_hard_question_on_the_machine() {
+    let policy = with_route(policy(), |route| route.max_tier = Some("local".into()));
+    let decision = decide(&policy, &signals("plan_sprint", knotted()), &View::default());
+    assert_eq!((decision.tier.as_str(), order(&decision)), ("local", vec!["small"]));
+    let big = decision.candidates.iter().find(|candidate| candidate.model.as_str() == "big").unwrap();
+    assert_eq!(big.excluded, Some(Exclusion::AboveMaxTier));
+}
+
+#[test]
+fn a_backend_without_a_key_is_out_and_said_so() {
+    let view = View { without_key: BTreeSet::from(["hosted".into()]) };
+    let decision = decide(&policy(), &signals("plan_sprint", knotted()), &view);
+    assert_eq!(order(&decision), ["small"]);
+    assert_eq!(decision.candidates.last().and_then(|candidate| candidate.excluded), Some(Exclusion::NoKey));
+}
+
+#[test]
+fn a_route_may_name_its_tier_and_its_own_threshold() {
+    let named = with_route(policy(), |route| route.tier = RouteTier::Named("hosted".into()));
+    assert_eq!(decide(&named, &signals("x", Measures::default()), &View::default()).tier.as_str(), "hosted");
+    let eager = with_route(policy(), |route| route.thresholds = BTreeMap::from([("hosted".into(), 0.0)]));
+    assert_eq!(decide(&eager, &signals("x", Measures::default()), &View::default()).tier.as_str(), "hosted");
+}
+
+#[test]
+fn with_every_way_barred_only_the_starting_tier_is_in() {
+    let closed = with_route(policy(), |route| {
+        route.fallback.upward = false;
+        route.fallback.downward = false;
+        route.escalate.on_rejected = false;
+    });
+    let easy = decide(&closed, &signals("smart_prioritize", Measures::default()), &View::default());
+    assert_eq!(order(&easy), ["small"]);
+    assert_eq!(easy.candidates.last().and_then(|candidate| candidate.excluded), Some(Exclusion::NotAllowed));
+}
+
+#[test]
+fn where_a_setback_leads() {
+    let policy = policy();
+    let mut route = policy.routes[0].clone();
+    let cases = [
+        (Setback::Rejected, 0, 1, true),
+        (Setback::Rejected, 0, 0, false),
+        (Setback::Rejected, 1, 0, false),
+        (Setback::Failed, 0, 1, true),
+        (Setback::Failed, 0, 0, true),
+        (Setback::Failed, 1, 0, true),
+    ];
+    for (setback, from, to, expected) in cases {
+        assert_eq!(may_follow(&route, setback, from, to), expected, "{setback:?} {from} -> {to}");
+    }
+    route.fallback.upward = false;
+    assert!(!may_follow(&route, Setback::Failed, 0, 1));
+    assert!(may_follow(&route, Setback::Rejected, 0, 1), "escalation is not fallback");
+    route.escalate.on_rejected = false;
+    assert!(!may_follow(&route, Setback::Rejected, 0, 1));
+}

@@ -1,0 +1,156 @@
+//! The candidate loop: who is tried next, and what the request has used so far. One candidate is `call`'s matter.
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::complete::Inner;
+use super::decide::{Setback, may_follow};
+use super::meter::Meter;
+use crate::cache::CachedAnswer;
+use crate::chat::{ChatRequest, Finish};
+use crate::names::ModelName;
+use crate::policy::{Policy, Route};
+use crate::request::{Ask, Attempt, AttemptKind, Candidate, Decision, Progress, Rejection};
+
+/// What one request is doing and has done.
+pub(super) struct Run<'a> {
+    pub inner: &'a Inner,
+    pub policy: &'a Policy,
+    pub route: &'a Route,
+    pub ask: &'a Ask,
+    pub cancel: CancellationToken,
+    pub meter: Meter,
+    pub attempts: Vec<Attempt>,
+    /// What was wrong with the answers so far, for the next model.
+    pub rejections: Vec<Rejection>,
+    /// The longest text of a stream that broke.
+    pub partial: Option<String>,
+    decision: &'a Decision,
+    failure: Option<String>,
+}
+
+/// How one candidate ended.
+pub(super) enum End {
+    Answer(CachedAnswer),
+    Setback {
+        setback: Setback,
+        why: String,
+    },
+    /// The envelope is used up or the caller is gone: nobody else is asked.
+    Stop {
+        why: String,
+    },
+}
+
+/// What is left when a request is over.
+pub(super) struct Spent {
+    pub attempts: Vec<Attempt>,
+    pub partial: Option<String>,
+    pub failure: Option<String>,
+}
+
+impl<'a> Run<'a> {
+    pub fn new(
+        inner: &'a Inner,
+        (policy, route): (&'a Policy, &'a Route),
+        ask: &'a Ask,
+        decision: &'a Decision,
+        (cancel, started): (CancellationToken, Instant),
+    ) -> Self {
+        Self {
+            inner,
+            policy,
+            route,
+            ask,
+            cancel,
+            meter: Meter::new(route.envelope, started),
+            attempts: Vec::new(),
+            rejections: Vec::new(),
+            partial: None,
+            decision,
+            failure: None,
+        }
+    }
+
+    pub fn candidates(&self) -> impl Iterator<Item = &'a Candidate> + use<'a> {
+        self.decision.admitted()
+    }
+
+    pub fn time_left(&self) -> std::time::Duration {
+        self.meter.left(Instant::now())
+    }
+
+    pub fn fail(&mut self, why: impl Into<String>) {
+        self.failure = Some(why.into());
+    }
+
+    pub fn finish(self) -> Spent {
+        Spent { attempts: self.attempts, partial: self.partial, failure: self.failure }
+    }
+
+    /// What each candidate would be sent first: what the cache key is made of.
+    pub fn first_requests(&self) -> Vec<(&'a ModelName, ChatRequest)> {
+        let written = |candidate: &'a Candidate| {
+            let spec = &self.policy.models.get(&candidate.model)?.spec;
+            let request = (self.ask.render)(spec, &[]).ok()?;
+            Some((&candidate.model, self.dressed(request)))
+        };
+        self.candidates().filter_map(written).collect()
+    }
+
+    /// The route's temperature, where the request has none of its own.
+    pub fn dressed(&self, request: ChatRequest) -> ChatRequest {
+        ChatRequest { temperature: request.temperature.or(self.route.temperature), ..request }
+    }
+
+    /// Tries the candidates in order until one gives an answer that is accepted, as far as the policy and the envelope
+    /// let it go.
+    pub async fn ask_candidates(&mut self) -> Option<CachedAnswer> {
+        let candidates: Vec<&Candidate> = self.candidates().collect();
+        let mut next = (!candidates.is_empty()).then_some((0, AttemptKind::First));
+        while let Some((at, kind)) = next {
+            let candidate = candidates.get(at)?;
+            let more = at + 1 < candidates.len();
+            (self.ask.progress)(Progress::Asking(candidate.model.clone()));
+            match self.try_candidate(candidate, kind, more).await {
+                End::Answer(answer) => return Some(answer),
+                End::Stop { why } => {
+                    self.fail(why);
+                    return None;
+                }
+                End::Setback { setback, why } => {
+                    next = self.after(setback, at, &candidates);
+                    let following = next.and_then(|(at, _)| candidates.get(at)).map(|next| next.model.clone());
+                    (self.ask.progress)(progress(setback, candidate, &why, following));
+                    self.fail(why);
+                }
+            }
+        }
+        None
+    }
+
+    /// The next candidate that may be asked after this setback. Nobody is asked twice.
+    fn after(&self, setback: Setback, at: usize, candidates: &[&Candidate]) -> Option<(usize, AttemptKind)> {
+        let rank = |at: usize| candidates.get(at).and_then(|candidate| self.policy.rank(&candidate.tier));
+        let from = rank(at)?;
+        let kind = match setback {
+            Setback::Rejected => AttemptKind::Escalation,
+            Setback::Failed => AttemptKind::Fallback,
+        };
+        let may = |next: &usize| rank(*next).is_some_and(|to| may_follow(self.route, setback, from, to));
+        (at + 1..candidates.len()).find(may).map(|next| (next, kind))
+    }
+}
+
+fn progress(setback: Setback, candidate: &Candidate, why: &str, next: Option<ModelName>) -> Progress {
+    let (model, why) = (candidate.model.clone(), why.to_owned());
+    match setback {
+        Setback::Rejected => Progress::Rejected { model, why, next },
+        Setback::Failed => Progress::Failed { model, why, next },
+    }
+}
+
+/// Worth keeping: the model stopped by itself.
+pub(super) fn is_whole(answer: &CachedAnswer) -> bool {
+    answer.reply.finish == Finish::Stop
+}

@@ -1,0 +1,135 @@
+//! The end of a request: one outcome, read by the ledger, the metrics and the log line. They cannot disagree.
+
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::complete::{Beginning, Inner};
+use crate::chat::{NanoUsd, Price, Usage};
+use crate::names::{ModelName, RouteName, TierName};
+use crate::policy::Policy;
+use crate::request::{
+    Attempt, CacheUse, Complexity, Decision, Door, Exclusion, Measures, Outcome, RequestId, Signals, Status, Target,
+};
+
+/// What `outcome` adds sums and times to.
+pub(super) struct Settled {
+    pub signals: Signals,
+    pub decision: Decision,
+    pub status: Status,
+    pub model: Option<ModelName>,
+    pub attempts: Vec<Attempt>,
+    pub cache: CacheUse,
+    pub failure: Option<String>,
+}
+
+pub(super) fn outcome(settled: Settled, policy: &Policy, beginning: Beginning) -> Outcome {
+    let Settled { signals, decision, status, model, attempts, cache, failure } = settled;
+    // The answer is the last attempt's; whatever was paid before it, or without getting one, bought nothing.
+    let answered = matches!(status, Status::Ok).then(|| attempts.last()).flatten();
+    let cost: NanoUsd = attempts.iter().map(|attempt| attempt.cost).sum();
+    let bought = answered.map_or(NanoUsd::ZERO, |attempt| attempt.cost);
+    let ttft = answered.and_then(|attempt| {
+        let began = attempt.started_at.duration_since(beginning.at);
+        Some(attempt.ttft? + std::time::Duration::try_from(began).unwrap_or_default())
+    });
+    Outcome {
+        id: RequestId(Uuid::now_v7()),
+        at: beginning.at,
+        policy_hash: policy.hash.clone(),
+        usage: attempts.iter().map(|attempt| attempt.usage).fold(Usage::default(), |sum, usage| sum + usage),
+        cost,
+        wasted: cost - bought,
+        counterfactual: answered.and_then(|attempt| Some(reference_price(policy)?.cost(attempt.usage))),
+        latency: Instant::now().saturating_duration_since(beginning.started),
+        ttft,
+        signals,
+        decision,
+        status,
+        model,
+        attempts,
+        cache,
+        failure,
+    }
+}
+
+/// Writes the outcome down. A ledger that cannot be written to is told in the log, with everything that the row would
+/// have said; the caller still gets the answer.
+pub(super) async fn settle(inner: &Inner, outcome: &Outcome) {
+    inner.metrics.observe(outcome);
+    if let Err(error) = inner.ledger.record(outcome).await {
+        tracing::error!(
+            request = %outcome.id,
+            cost_nanousd = outcome.cost.0,
+            "request {} could not be written to the ledger: {error}",
+            outcome.id
+        );
+    }
+    tracing::info!(
+        request = %outcome.id,
+        door = outcome.signals.door.as_str(),
+        tool = outcome.signals.target.as_str(),
+        route = %outcome.decision.route,
+        tier = %outcome.decision.tier,
+        status = outcome.status.as_str(),
+        model = outcome.model.as_ref().map(ModelName::as_str),
+        attempts = outcome.attempts.len(),
+        cost_nanousd = outcome.cost.0,
+        latency_ms = outcome.latency.as_millis() as u64,
+        "request {} {}: {}",
+        outcome.id,
+        outcome.signals.target.as_str(),
+        outcome.status.as_str()
+    );
+}
+
+/// Why no model was asked at all, and what to do about it.
+pub(super) fn why_nobody(policy: &Policy, decision: &Decision) -> String {
+    let without_key = |candidate: &crate::request::Candidate| candidate.excluded == Some(Exclusion::NoKey);
+    let keyless = decision.candidates.iter().find(|candidate| without_key(candidate));
+    let backend = keyless.and_then(|candidate| policy.backend_of(policy.models.get(&candidate.model)?));
+    match backend {
+        Some(backend) => match &backend.key_variable {
+            Some(variable) => format!("No model may be called: set {variable} to use backend `{}`.", backend.name),
+            None => format!("No model may be called: backend `{}` has no key.", backend.name),
+        },
+        None => "No model may be called for this request.".to_owned(),
+    }
+}
+
+/// What the same tokens would have cost without a router: the first priced model of the highest tier that has one.
+fn reference_price(policy: &Policy) -> Option<Price> {
+    let priced = |name: &ModelName| policy.models.get(name)?.price.filter(|price| !price.is_free());
+    policy.tiers.iter().rev().find_map(|tier| tier.models.iter().find_map(priced))
+}
+
+impl Settled {
+    /// A request that nobody was asked for.
+    pub fn empty(policy: &Policy) -> Self {
+        let route = policy.routes.last().map_or_else(|| RouteName::from("default"), |route| route.name.clone());
+        let decision = Decision {
+            route,
+            tier: TierName::none(),
+            complexity: Complexity::default(),
+            candidates: Vec::new(),
+            reasons: Vec::new(),
+        };
+        let signals = Signals {
+            door: Door::Cli,
+            caller: String::new(),
+            target: Target::Tool(String::new()),
+            projects: Vec::new(),
+            needs: Default::default(),
+            context: Default::default(),
+            measures: Measures::default(),
+        };
+        Self {
+            signals,
+            decision,
+            status: Status::Ok,
+            model: None,
+            attempts: Vec::new(),
+            cache: CacheUse::Bypass,
+            failure: None,
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The time limits of one call: what may still be waited for, and which limit ended it.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::trouble::Trouble;
+use crate::policy::Timeouts;
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clock {
+    started: Instant,
+    timeouts: Timeouts,
+}
+
+/// What a call waits for. The total limit holds in every one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waiting {
+    FirstToken,
+    NextToken,
+    End,
+}
+
+impl Clock {
+    pub(super) fn start(timeouts: Timeouts) -> Self {
+        Self { started: Instant::now(), timeouts }
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    pub(super) fn connect(&self) -> Duration {
+        self.timeouts.connect
+    }
+
+    /// Waits for `work` as long as this kind of waiting and the whole call may take.
+    pub(super) async fn wait<T>(&self, waiting: Waiting, work: impl Future<Output = T>) -> Result<T, Trouble> {
+        let total = self.timeouts.total.saturating_sub(self.elapsed());
+        let own = match waiting {
+            Waiting::FirstToken => self.timeouts.first_token.saturating_sub(self.elapsed()),
+            Waiting::NextToken => self.timeouts.idle,
+            Waiting::End => total,
+        };
+        let (left, ended_by) = if own < total { (own, waiting) } else { (total, Waiting::End) };
+        tokio::time::timeout(left, work).await.map_err(|_| Trouble::Slow(ended_by, self.limit(ended_by)))
+    }
+
+    fn limit(&self, waiting: Waiting) -> Duration {
+        match waiting {
+            Waiting::FirstToken => self.timeouts.first_token,
+            Waiting::NextToken => self.timeouts.idle,
+            Waiting::End => self.timeouts.total,
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What has come of an answer so far: it outlives the call that fills it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+use super::sender::Answer;
+use super::trouble::Trouble;
+use super::wire::Wire;
+use crate::chat::{Finish, Reply, Usage};
+use crate::error::Error;
+
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// Shared with the HTTP service inside async-openai, which hands back no status. Zero: none yet.
+    pub status: Arc<AtomicU16>,
+    pub ttft: Option<Duration>,
+    text: String,
+    finish: Option<Finish>,
+    refused: bool,
+    usage: Option<Usage>,
+    model: Option<String>,
+}
+
+/// What one piece of an answer did.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Heard {
+    /// It had a choice in it.
+    pub choice: bool,
+    /// The model is at work: text, thought or a tool call came, or the end.
+    pub alive: bool,
+    /// Text came.
+    pub text: bool,
+}
+
+impl Progress {
+    /// Adds a piece of an answer; the text in it goes to `on_text`.
+    pub(super) fn hear(&mut self, wire: Wire, most: usize, on_text: &mut dyn FnMut(&str)) -> Result<Heard, Trouble> {
+        if let Some(usage) = wire.usage() {
+            self.usage = Some(usage);
+        }
+        let (model, choice) = wire.into_parts();
+        self.model = self.model.take().or(model);
+        let Some(choice) = choice else { return Ok(Heard::default()) };
+        self.refused |= choice.refused;
+        if let Some(finish) = choice.finish {
+            self.finish = Some(finish);
+        }
+        if self.text.len().saturating_add(choice.text.len()) > most {
+            return Err(Trouble::TooLarge(most));
+        }
+        if !choice.text.is_empty() {
+            on_text(&choice.text);
+            self.text.push_str(&choice.text);
+        }
+        let text = !choice.text.is_empty();
+        Ok(Heard { choice: true, alive: text || choice.alive || self.finish.is_some(), text })
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        self.finish.is_some()
+    }
+
+    pub(super) fn has_text(&self) -> bool {
+        !self.text.is_empty()
+    }
+
+    pub(super) fn into_answer(self, ended: Result<(), Error>) -> Answer {
+        let http_status = match self.status.load(Ordering::Relaxed) {
+            0 => None,
+            status => Some(status),
+        };
+        let ttft = self.ttft;
+        let told = !self.text.is_empty() || self.usage.is_some();
+        let reply = self.into_reply();
+        match ended {
+            Ok(()) => Answer { result: Ok(reply), partial: None, http_status, ttft },
+            Err(error) => Answer { result: Err(error), partial: told.then_some(reply), http_status, ttft },
+        }
+    }
+
+    fn into_reply(self) -> Reply {
+        // A refusal in words is an answer, and the caller should read it; the finish says what it is.
+        let finish = if self.refused { Some(Finish::ContentFilter) } else { self.finish };
+        Reply {
+            text: self.text,
+            finish: finish.unwrap_or_else(|| Finish::Other(String::new())),
+            usage: self.usage,
+            model: self.model,
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! A streamed reply, read directly: async-openai's reader would buffer without bound, and hides how a stream ended.
+//!
+//! A stream is complete when the upstream said why it stopped, or said `[DONE]` after some text.
+
+use async_openai::config::Config;
+use eventsource_stream::{Event, EventStream, EventStreamError};
+use futures_util::StreamExt;
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use reqwest::{Method, Response};
+
+use super::address::{Address, CHAT};
+use super::clock::{Clock, Waiting};
+use super::progress::{Heard, Progress};
+use super::read::{self, ContentType};
+use super::sender::{Bounds, Call, Sender};
+use super::trouble::Trouble;
+use super::wire::{self, Wire};
+use super::{connect, sse, whole};
+
+pub(super) async fn send(
+    sender: &Sender,
+    call: &Call<'_>,
+    clock: Clock,
+    (progress, on_text): (&mut Progress, &mut (dyn FnMut(&str) + Send)),
+) -> Result<(), Trouble> {
+    let opened = open(sender, call, clock, progress);
+    let response = clock.wait(Waiting::FirstToken, opened).await??;
+    match read::content_type(&response) {
+        ContentType::Events | ContentType::Missing => {
+            let mut reader = Reader { clock, bounds: sender.bounds(), progress, on_text };
+            reader.read(response).await
+        }
+        // Some servers know no streams and answer whole.
+        ContentType::Json => {
+            let most = sender.bounds().whole;
+            let body = clock.wait(Waiting::End, read::whole(response, most)).await??;
+            whole::hear(Wire::parse(&body)?, progress, most, on_text)
+        }
+        ContentType::Other => Err(Trouble::WrongType),
+    }
+}
+
+async fn open(sender: &Sender, call: &Call<'_>, clock: Clock, progress: &Progress) -> Result<Response, Trouble> {
+    let address = Address::of(call.backend)?;
+    let body = serde_json::to_vec(&wire::body(call)).map_err(|_| Trouble::Internal("the request has no JSON form"))?;
+    let request = sender
+        .http()
+        .request(Method::POST, address.url(CHAT))
+        .headers(address.headers())
+        .header(CONTENT_TYPE, "application/json")
+        .header(ACCEPT, "text/event-stream")
+        .body(body)
+        .build()?;
+    let response = connect::execute(sender.http(), request, clock.connect()).await?;
+    read::accepted(response, &progress.status).await
+}
+
+struct Reader<'a> {
+    clock: Clock,
+    bounds: Bounds,
+    progress: &'a mut Progress,
+    on_text: &'a mut (dyn FnMut(&str) + Send),
+}
+
+impl Reader<'_> {
+    async fn read(&mut self, response: Response) -> Result<(), Trouble> {
+        let bytes = sse::guarded(response.bytes_stream(), self.bounds);
+        let mut events = EventStream::new(Box::pin(bytes));
+        let mut waiting = Waiting::FirstToken;
+        loop {
+            let event = match self.clock.wait(waiting, events.next()).await {
+                Ok(Some(Ok(event))) => event,
+                Ok(Some(Err(error))) => return self.broken(trouble(error)),
+                Ok(None) => return self.broken(Trouble::Cut),
+                Err(slow) => return self.broken(slow),
+            };
+            if event.data.trim() == "[DONE]" {
+                return self.done();
+            }
+            if self.take(&event)?.alive {
+                waiting = Waiting::NextToken;
+            }
+        }
+    }
+
+    fn take(&mut self, event: &Event) -> Result<Heard, Trouble> {
+        if matches!(event.event.as_str(), "keepalive" | "ping") {
+            return Ok(Heard::default());
+        }
+        if event.event == "error" {
+            return Err(Trouble::inside(event.data.as_bytes()));
+        }
+        let wire = Wire::parse(event.data.as_bytes())?;
+        let heard = self.progress.hear(wire, self.bounds.text, self.on_text)?;
+        if heard.text && self.progress.ttft.is_none() {
+            self.progress.ttft = Some(self.clock.elapsed());
+        }
+        Ok(heard)
+    }
+
+    /// The stream says that it is complete. Text without a reason to stop is an answer; nothing at all is none.
+    fn done(&self) -> Result<(), Trouble> {
+        if self.progress.is_finished() || self.progress.has_text() { Ok(()) } else { Err(Trouble::Empty) }
+    }
+
+    /// The stream ended without saying so.
+    fn broken(&self, trouble: Trouble) -> Result<(), Trouble> {
+        if self.progress.is_finished() && !trouble.spoils_a_finished_answer() { Ok(()) } else { Err(trouble) }
+    }
+}
+
+fn trouble(error: EventStreamError<Trouble>) -> Trouble {
+    match error {
+        EventStreamError::Transport(trouble) => trouble,
+        // Bytes that are no text are caught before; what is left here is half a character at the end.
+        EventStreamError::Utf8(_) => Trouble::Cut,
+        EventStreamError::Parser(_) => Trouble::NotText,
+    }
+}

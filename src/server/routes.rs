@@ -1,0 +1,57 @@
+//! The routes and the layers around them.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router, middleware};
+use serde_json::json;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use super::error::Refusal;
+use super::guard::{Hosts, guard};
+use crate::store::Store;
+use crate::telemetry::Metrics;
+
+/// The format of Prometheus's text, which its scraper asks for.
+const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+#[derive(Clone)]
+pub(super) struct Parts {
+    pub store: Store,
+    pub metrics: Metrics,
+}
+
+pub(super) fn router(parts: Parts, hosts: Hosts) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .fallback(|| async { Refusal::NotFound })
+        .method_not_allowed_fallback(|| async { Refusal::MethodNotAllowed })
+        .with_state(parts)
+        // Outermost last: a panic anywhere becomes an answer, and nothing is reached without the guard.
+        .layer(middleware::from_fn_with_state(hosts, guard))
+        .layer(CatchPanicLayer::custom(|_| Refusal::Panicked.into_response()))
+}
+
+async fn metrics(State(parts): State<Parts>) -> Response {
+    ([(CONTENT_TYPE, PROMETHEUS_TEXT), (CACHE_CONTROL, "no-store")], parts.metrics.render()).into_response()
+}
+
+/// The process runs.
+async fn healthz() -> Response {
+    Json(json!({ "status": "ok" })).into_response()
+}
+
+/// The process can work: its database answers.
+async fn readyz(State(parts): State<Parts>) -> Response {
+    match parts.store.ping().await {
+        Ok(()) => Json(json!({ "status": "ready" })).into_response(),
+        Err(error) => {
+            let body = json!({ "status": "unavailable", "error": error.message, "hint": error.hint });
+            (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
+        }
+    }
+}

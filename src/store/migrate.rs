@@ -1,0 +1,49 @@
+//! The schema's versions. Each step is one SQL file, and all that are missing run in the one transaction that the
+//! caller opened, so two processes that open a new file at the same moment take turns.
+//!
+//! sqlx's own migrator takes no lock on SQLite, which is why it is not used.
+
+use sqlx::{AssertSqlSafe, SqliteConnection};
+
+use crate::error::{Error, Kind, Result};
+
+/// In order; the version of a database is the number of steps that it has taken. Steps are never edited, only added.
+const STEPS: &[&str] = &[include_str!("migrations/0001_initial.sql")];
+
+/// "tgat", in the file's header: this database is ours.
+const APPLICATION_ID: i64 = 0x7467_6174;
+
+/// Brings the schema to the newest version, inside an IMMEDIATE transaction.
+pub(super) async fn migrate(conn: &mut SqliteConnection) -> Result<()> {
+    let version = version(conn).await?;
+    if version == STEPS.len() {
+        return Ok(());
+    }
+    for step in &STEPS[version..] {
+        sqlx::raw_sql(*step).execute(&mut *conn).await?;
+    }
+    let stamp = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {}", STEPS.len());
+    sqlx::raw_sql(AssertSqlSafe(stamp)).execute(conn).await?;
+    Ok(())
+}
+
+/// How many steps the database has taken; an error when it is not ours or newer than this program. It only reads, so
+/// it can be asked before anything is changed.
+pub(super) async fn version(conn: &mut SqliteConnection) -> Result<usize> {
+    let application: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *conn).await?;
+    let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *conn).await?;
+    let objects: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema").fetch_one(conn).await?;
+    let untouched = application == 0 && version == 0 && objects == 0;
+    if application != APPLICATION_ID && !untouched {
+        return Err(Error::new(Kind::Storage, "The database belongs to another program")
+            .hint("Name another file with --database or TASKGATE_DATABASE_URL; it is left as it was."));
+    }
+    match usize::try_from(version) {
+        Ok(known) if known <= STEPS.len() => Ok(known),
+        _ => Err(Error::new(
+            Kind::Storage,
+            format!("The database has schema version {version}; this taskgate knows versions up to {}", STEPS.len()),
+        )
+        .hint("A newer taskgate wrote it. Update taskgate, or name another file with --database.")),
+    }
+}

@@ -1,0 +1,84 @@
+//! The store against real files in temporary folders.
+
+mod changes;
+mod concurrency;
+mod faults;
+mod ledger;
+mod links;
+mod paging;
+mod processes;
+mod speed;
+
+use std::path::PathBuf;
+
+use jiff::{SignedDuration, Timestamp};
+use tempfile::TempDir;
+
+use super::{Change, Store};
+use crate::tasks::{Draft, Patch, Priority, Task, TaskId};
+
+/// A database in a folder that goes away with it.
+struct Fixture {
+    folder: TempDir,
+    store: Store,
+}
+
+impl Fixture {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("taskgate.db")).await.unwrap();
+        Self { folder, store }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("taskgate.db")
+    }
+
+    async fn reopen(self) -> Self {
+        self.store.close().await;
+        let store = Store::open(&self.folder.path().join("taskgate.db")).await.unwrap();
+        Self { folder: self.folder, store }
+    }
+
+    async fn create(&self, draft: Draft) -> Task {
+        self.store.create_task(&draft, None, at(0)).await.unwrap().task
+    }
+
+    async fn create_many(&self, number: u32) {
+        for n in 1..=number {
+            self.create(draft(&format!("Task {n}"))).await;
+        }
+    }
+
+    async fn update(&self, id: u32, patch: Patch) -> Task {
+        self.store.update_task(TaskId(id), &patch, None, at(1)).await.unwrap().after
+    }
+}
+
+fn draft(title: &str) -> Draft {
+    Draft {
+        title: title.to_owned(),
+        description: None,
+        priority: Priority::Normal,
+        due_date: None,
+        assignee: None,
+        estimate: None,
+        tags: Vec::new(),
+        project: None,
+        parent_id: None,
+        depends_on: Vec::new(),
+    }
+}
+
+/// `minutes` after the tests' beginning of time, with the milliseconds that tasks keep.
+fn moment(minutes: i64) -> Timestamp {
+    Timestamp::new(1_790_000_000, 123_000_000).unwrap() + SignedDuration::from_mins(minutes)
+}
+
+fn at(minutes: i64) -> Change<'static> {
+    Change { by: "local", at: moment(minutes) }
+}
+
+fn ids(numbers: &[u32]) -> Vec<TaskId> {
+    numbers.iter().copied().map(TaskId).collect()
+}

@@ -1,0 +1,64 @@
+//! What goes into the store and comes out of it, beside the task domain's and the request's own values.
+
+use jiff::Timestamp;
+
+use crate::request::Outcome;
+use crate::tasks::{Cursor, Task, TaskId};
+
+/// Who changes a task, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Change<'a> {
+    pub by: &'a str,
+    pub at: Timestamp,
+}
+
+/// A caller's promise that calls with the same key are one call. `body` is a hash of the arguments: the same key with
+/// another body is a mistake, and is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    pub key: String,
+    pub body: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Created {
+    pub task: Task,
+    /// The key was used before: this is the task that it made then, as it stands now.
+    pub repeated: bool,
+}
+
+/// `before` and `after` are equal when the patch changed nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Updated {
+    pub before: Task,
+    pub after: Task,
+    /// The fields that have another value now.
+    pub fields: Vec<&'static str>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deleted {
+    /// The record as it stood last.
+    pub task: Task,
+    /// The tasks that depended on it or were its subtasks, by id. They no longer name it.
+    pub unlinked: Vec<TaskId>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listing {
+    /// All that match, not only this page.
+    pub count: u64,
+    pub tasks: Vec<Task>,
+    /// Where the next page starts; `None` on the last one.
+    pub next: Option<Cursor>,
+}
+
+/// A request as the ledger has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recorded {
+    /// Rises in the order of recording, across processes.
+    pub seq: i64,
+    /// The row of the process that recorded it; 0 when it had not registered.
+    pub process: i64,
+    pub outcome: Outcome,
+}

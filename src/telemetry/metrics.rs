@@ -1,0 +1,216 @@
+//! The typed face of the metrics: one value that counts, measures, and renders the text that Prometheus scrapes.
+//!
+//! It holds its own recorder instead of the process's global one, so that any number of them live side by side (each
+//! test has its own). What it knows of the policy is only what labels need.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use metrics::{Key, KeyName, Label, Level, Metadata, Recorder};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+use super::families::{self, Family, Kind};
+use crate::chat::NanoUsd;
+use crate::error::{Error, Kind as ErrorKind, Result};
+use crate::names::{ModelName, words};
+use crate::policy::Policy;
+use crate::request::Door;
+use crate::tasks;
+
+/// A cheap clone over one recorder.
+#[derive(Clone)]
+pub struct Metrics {
+    inner: Arc<Inner>,
+}
+
+/// A request that is being worked on; it counts until it is dropped.
+#[must_use]
+pub struct InFlight {
+    metrics: Metrics,
+    door: Door,
+}
+
+words!(
+    /// What the spend gauges sum over: since midnight, since the first of the month.
+    Period {
+        Day => "day",
+        Month => "month",
+    }
+);
+
+struct Inner {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+    process: metrics_process::Collector,
+    known: RwLock<Known>,
+    /// Every model that a spend gauge was set for: at midnight its sum is zero and the ledger no longer names it.
+    spent: Mutex<BTreeSet<ModelName>>,
+}
+
+/// What labels need of the policy.
+#[derive(Default)]
+struct Known {
+    hash: String,
+    models: BTreeMap<ModelName, KnownModel>,
+}
+
+struct KnownModel {
+    backend: String,
+    pricing: &'static str,
+}
+
+impl Metrics {
+    /// Makes the recorder with its buckets and describes every metric.
+    pub fn install() -> Result<Self> {
+        let mut builder = PrometheusBuilder::new();
+        for family in families::ALL {
+            if let Kind::Histogram(buckets) = family.kind {
+                builder = builder
+                    .set_buckets_for_metric(Matcher::Full(family.name.to_owned()), buckets)
+                    .map_err(|error| Error::new(ErrorKind::Internal, "The metrics cannot be set up").source(error))?;
+            }
+        }
+        let recorder = builder.build_recorder();
+        let process = metrics_process::Collector::default();
+        metrics::with_local_recorder(&recorder, || process.describe());
+        for family in families::ALL {
+            let (name, unit, help) = (KeyName::from(family.name), Some(family.unit), family.help.into());
+            match family.kind {
+                Kind::Counter => recorder.describe_counter(name, unit, help),
+                Kind::Gauge => recorder.describe_gauge(name, unit, help),
+                Kind::Histogram(_) => recorder.describe_histogram(name, unit, help),
+            }
+        }
+        let inner =
+            Inner { handle: recorder.handle(), recorder, process, known: RwLock::default(), spent: Mutex::default() };
+        let metrics = Self { inner: Arc::new(inner) };
+        metrics.set(&families::BUILD_INFO, [env!("CARGO_PKG_VERSION")], 1.0);
+        for door in Door::ALL {
+            metrics.set(&families::IN_FLIGHT, [door.as_str()], 0.0);
+        }
+        for limit in families::LIMITS {
+            metrics.count(&families::LIMIT_REJECTIONS, [limit], 0);
+        }
+        Ok(metrics)
+    }
+
+    #[cfg(test)]
+    pub fn for_tests() -> Self {
+        Self::install().unwrap()
+    }
+
+    /// Says which policy decides from now on.
+    pub fn set_policy(&self, policy: &Policy) {
+        let models = policy.models.iter().map(|(name, model)| {
+            let pricing = match &model.price {
+                None => "unpriced",
+                Some(price) if price.is_free() => "free",
+                Some(_) => "priced",
+            };
+            (name.clone(), KnownModel { backend: model.backend.to_string(), pricing })
+        });
+        let new = Known { hash: policy.hash.clone(), models: models.collect() };
+        let old = {
+            let mut known = self.inner.known.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *known, new)
+        };
+        if !old.hash.is_empty() {
+            self.set(&families::CONFIG_INFO, [&old.hash], 0.0);
+        }
+        self.set(&families::CONFIG_INFO, [&policy.hash], 1.0);
+        self.set(&families::CONFIG_RELOADED, [], 1.0);
+        // A counter that first appears with money on it hides that money from `increase`, so each begins at zero.
+        for model in policy.models.keys() {
+            for route in &policy.routes {
+                self.count(&families::COST, [model.as_str(), route.name.as_str()], 0);
+            }
+        }
+        self.spent().extend(policy.models.keys().cloned());
+    }
+
+    pub fn request_started(&self, door: Door) -> InFlight {
+        self.gauge(&families::IN_FLIGHT, [door.as_str()]).increment(1.0);
+        InFlight { metrics: self.clone(), door }
+    }
+
+    /// Sums of the ledger; a model that is not named spent nothing.
+    pub fn set_spend(&self, period: Period, spend: &[(ModelName, NanoUsd)]) {
+        let mut models = self.spent();
+        models.extend(spend.iter().map(|(model, _)| model.clone()));
+        for known in models.iter() {
+            let amount = spend.iter().find(|(model, _)| model == known).map_or(NanoUsd::ZERO, |(_, amount)| *amount);
+            self.set(&families::SPEND, [known.as_str(), period.as_str()], amount.0 as f64);
+        }
+    }
+
+    /// Counts of the store; a status that is not named has none.
+    pub fn set_tasks(&self, counts: &[(tasks::Status, u64)]) {
+        for status in tasks::Status::ALL {
+            let count = counts.iter().find(|(known, _)| known == status).map_or(0, |(_, count)| *count);
+            self.set(&families::TASKS, [status.as_str()], count as f64);
+        }
+    }
+
+    /// The text format of Prometheus, with the figures of the process as they are now.
+    pub fn render(&self) -> String {
+        metrics::with_local_recorder(&self.inner.recorder, || self.inner.process.collect());
+        self.inner.handle.render()
+    }
+
+    /// Folds what histograms have gathered. Without it they grow for as long as nobody scrapes.
+    pub fn upkeep(&self) {
+        self.inner.handle.run_upkeep();
+    }
+
+    pub(super) fn count<const N: usize>(&self, family: &Family<N>, labels: [&str; N], by: u64) {
+        self.inner.recorder.register_counter(&key(family, labels), &METADATA).increment(by);
+    }
+
+    pub(super) fn record<const N: usize>(&self, family: &Family<N>, labels: [&str; N], value: f64) {
+        self.inner.recorder.register_histogram(&key(family, labels), &METADATA).record(value);
+    }
+
+    /// The backend that a model is at, or "other" for one that this process's policy does not have.
+    pub(super) fn provider_of(&self, model: &ModelName) -> String {
+        let known = self.inner.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.models.get(model).map_or_else(|| "other".to_owned(), |model| model.backend.clone())
+    }
+
+    pub(super) fn pricing_of(&self, model: &ModelName) -> &'static str {
+        let known = self.inner.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.models.get(model).map_or("unknown", |model| model.pricing)
+    }
+
+    fn set<const N: usize>(&self, family: &Family<N>, labels: [&str; N], value: f64) {
+        self.gauge(family, labels).set(value);
+    }
+
+    fn spent(&self) -> MutexGuard<'_, BTreeSet<ModelName>> {
+        self.inner.spent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn gauge<const N: usize>(&self, family: &Family<N>, labels: [&str; N]) -> metrics::Gauge {
+        self.inner.recorder.register_gauge(&key(family, labels), &METADATA)
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.metrics.gauge(&families::IN_FLIGHT, [self.door.as_str()]).decrement(1.0);
+    }
+}
+
+const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
+
+/// An empty label is an absent one, in Prometheus as here.
+fn key<const N: usize>(family: &Family<N>, values: [&str; N]) -> Key {
+    let labels = family.labels.iter().zip(values).filter(|(_, value)| !value.is_empty());
+    Key::from_parts(family.name, labels.map(|(name, value)| Label::new(*name, value.to_owned())).collect::<Vec<_>>())
+}

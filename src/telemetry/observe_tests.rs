@@ -1,0 +1,206 @@
+//! What the figures say after known outcomes, read from the text that Prometheus scrapes.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::super::families;
+use super::super::metrics::{Metrics, Period};
+use crate::chat::{NanoUsd, Tokens, Usage, UsageSource};
+use crate::names::TierName;
+use crate::request::{
+    Attempt, AttemptKind, AttemptResult, CacheUse, Complexity, Decision, Door, Measures, Outcome, Rejection,
+    RejectionCode, RequestId, Signals, Status, Target,
+};
+
+fn attempt(n: u32, model: &str, kind: AttemptKind, result: AttemptResult) -> Attempt {
+    let tier = if model == "gpt-4o" { "hosted" } else { "local" };
+    let rejected = result == AttemptResult::Rejected;
+    Attempt {
+        n,
+        model: model.into(),
+        tier: tier.into(),
+        kind,
+        result,
+        rejection: rejected.then(|| Rejection::new(RejectionCode::UnknownTask, "TASK-0099 does not exist")),
+        failure: None,
+        usage: Usage { input: Tokens(100), cached_input: Tokens(40), output: Tokens(10) },
+        usage_source: UsageSource::Reported,
+        reserved: NanoUsd::ZERO,
+        cost: if tier == "hosted" { NanoUsd(350_000) } else { NanoUsd::ZERO },
+        started_at: Timestamp::UNIX_EPOCH,
+        ttft: Some(Duration::from_millis(300)),
+        latency: Duration::from_secs(2),
+        http_status: Some(200),
+    }
+}
+
+fn outcome(attempts: Vec<Attempt>, status: Status) -> Outcome {
+    let answered = [AttemptResult::Accepted, AttemptResult::Unchecked];
+    let model = attempts.iter().find(|attempt| answered.contains(&attempt.result)).map(|found| found.model.clone());
+    Outcome {
+        id: RequestId(Uuid::nil()),
+        at: Timestamp::UNIX_EPOCH,
+        signals: Signals {
+            door: Door::Stdio,
+            caller: "local".to_owned(),
+            target: Target::Tool("analyze_workload".to_owned()),
+            projects: Vec::new(),
+            needs: Default::default(),
+            context: Tokens::ZERO,
+            measures: Measures::default(),
+        },
+        policy_hash: "abc".to_owned(),
+        decision: Decision {
+            route: "default".into(),
+            tier: if attempts.is_empty() { TierName::none() } else { "local".into() },
+            complexity: Complexity { score: 0.3, contributions: Vec::new() },
+            candidates: Vec::new(),
+            reasons: Vec::new(),
+        },
+        status,
+        model,
+        usage: Usage::default(),
+        cost: attempts.iter().map(|attempt| attempt.cost).sum(),
+        wasted: NanoUsd::ZERO,
+        counterfactual: Some(NanoUsd(700_000)),
+        cache: CacheUse::Miss,
+        latency: Duration::from_secs(2) * attempts.len() as u32 + Duration::from_millis(3),
+        ttft: None,
+        failure: None,
+        attempts,
+    }
+}
+
+fn rendered(outcomes: &[Outcome]) -> String {
+    let metrics = Metrics::install().unwrap();
+    outcomes.iter().for_each(|outcome| metrics.observe(outcome));
+    metrics.render()
+}
+
+#[track_caller]
+fn assert_line(text: &str, line: &str) {
+    let name = line.split(['{', ' ']).next().unwrap();
+    let found: Vec<&str> = text.lines().filter(|line| line.starts_with(name)).collect();
+    assert!(found.contains(&line), "no `{line}` in:\n{}", found.join("\n"));
+}
+
+#[test]
+fn a_rejected_answer_that_went_up_is_counted_once_in_each_family() {
+    let text = rendered(&[outcome(
+        vec![
+            attempt(1, "task-api-model", AttemptKind::First, AttemptResult::Rejected),
+            attempt(2, "gpt-4o", AttemptKind::Escalation, AttemptResult::Accepted),
+        ],
+        Status::Ok,
+    )]);
+    let tool = r#"tool="analyze_workload""#;
+    assert_line(
+        &text,
+        &format!(r#"taskgate_requests_total{{door="stdio",{tool},route="default",tier="hosted",status="ok"}} 1"#),
+    );
+    assert_line(&text, r#"taskgate_attempts_total{model="gpt-4o",kind="escalation",result="accepted"} 1"#);
+    assert_line(&text, &format!(r#"taskgate_checks_total{{{tool},model="task-api-model",result="rejected"}} 1"#));
+    assert_line(&text, r#"taskgate_escalations_total{from="local",to="hosted",reason="unknown_task"} 1"#);
+    assert_line(&text, r#"taskgate_cost_nanousd_total{model="gpt-4o",route="default"} 350000"#);
+    assert_line(&text, r#"taskgate_counterfactual_cost_nanousd_total{route="default"} 700000"#);
+    assert_line(&text, r#"taskgate_tokens_total{model="gpt-4o",type="input",usage="reported"} 60"#);
+    assert_line(&text, r#"taskgate_tokens_total{model="gpt-4o",type="cached_input",usage="reported"} 40"#);
+    assert_line(&text, r#"taskgate_overhead_seconds_bucket{door="stdio",le="0.0025"} 0"#);
+    assert_line(&text, r#"taskgate_overhead_seconds_bucket{door="stdio",le="0.005"} 1"#);
+    assert!(!text.contains("taskgate_fallbacks_total{"), "an escalation is no fallback");
+    assert!(!text.contains("taskgate_wasted_cost_nanousd_total{"), "a free rejected answer wasted nothing");
+}
+
+#[test]
+fn a_step_over_a_skipped_model_starts_where_something_was_sent() {
+    let text = rendered(&[outcome(
+        vec![
+            attempt(1, "task-api-model", AttemptKind::First, AttemptResult::Timeout),
+            attempt(2, "task-api-model", AttemptKind::Retry, AttemptResult::Connect),
+            Attempt {
+                failure: Some("spare is at its limit of requests per minute.".to_owned()),
+                ..attempt(3, "spare", AttemptKind::Fallback, AttemptResult::Skipped)
+            },
+            attempt(4, "gpt-4o", AttemptKind::Fallback, AttemptResult::Accepted),
+        ],
+        Status::Ok,
+    )]);
+    assert_line(&text, r#"taskgate_retries_total{model="task-api-model",reason="timeout"} 1"#);
+    assert_line(&text, r#"taskgate_fallbacks_total{from="task-api-model",to="gpt-4o",reason="connect"} 1"#);
+    assert_line(&text, r#"taskgate_attempts_total{model="spare",kind="fallback",result="skipped"} 1"#);
+    assert_line(&text, r#"taskgate_limit_rejections_total{limit="requests_per_minute"} 1"#);
+    assert!(!text.contains(r#"taskgate_price_lookups_total{model="spare""#), "nothing was sent to it");
+}
+
+#[test]
+fn what_logic_answered_is_a_request_of_the_tier_none_and_asks_no_cache() {
+    let text = rendered(&[outcome(Vec::new(), Status::Ok)]);
+    assert!(text.contains(r#"tier="none",status="ok"} 1"#));
+    assert!(!text.contains("taskgate_cache_requests_total{") && !text.contains("taskgate_complexity_bucket"));
+}
+
+#[test]
+fn usage_that_nobody_reported_is_told_and_never_summed_as_reported() {
+    let mut silent = attempt(1, "task-api-model", AttemptKind::First, AttemptResult::Accepted);
+    silent.usage_source = UsageSource::Estimated;
+    let text = rendered(&[outcome(vec![silent], Status::Ok)]);
+    assert_line(&text, r#"taskgate_usage_missing_total{model="task-api-model"} 1"#);
+    assert!(text.contains(r#"usage="estimated"} 60"#) && !text.contains(r#"usage="reported""#));
+}
+
+#[test]
+fn money_for_nothing_is_counted_by_how_it_was_lost() {
+    let cut = attempt(1, "gpt-4o", AttemptKind::First, AttemptResult::Cut);
+    let text = rendered(&[outcome(vec![cut], Status::Degraded)]);
+    assert_line(&text, r#"taskgate_wasted_cost_nanousd_total{model="gpt-4o",reason="cut"} 350000"#);
+    assert!(text.contains(r#"error_type="cut""#));
+}
+
+#[test]
+fn every_family_is_described_once_and_follows_the_naming_rules() {
+    let mut names: Vec<&str> = families::metric_names().collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), families::ALL.len());
+    for family in families::ALL {
+        let counter = matches!(family.kind, families::Kind::Counter);
+        assert_eq!(family.name.ends_with("_total"), counter, "{}", family.name);
+        assert!(family.help.ends_with('.'), "{}", family.name);
+    }
+}
+
+#[test]
+fn gauges_show_what_was_set_and_what_is_in_flight() {
+    let metrics = Metrics::install().unwrap();
+    metrics.set_spend(Period::Day, &[("gpt-4o".into(), NanoUsd(1_250_000_000))]);
+    metrics.set_tasks(&[(crate::tasks::Status::Pending, 3)]);
+    let held = metrics.request_started(Door::Cli);
+    let text = metrics.render();
+    assert_line(&text, r#"taskgate_spend_nanousd{model="gpt-4o",period="day"} 1250000000"#);
+    assert_line(&text, r#"taskgate_tasks{status="pending"} 3"#);
+    assert_line(&text, r#"taskgate_tasks{status="completed"} 0"#);
+    assert_line(&text, r#"taskgate_in_flight{door="cli"} 1"#);
+    metrics.set_spend(Period::Day, &[]);
+    assert_line(&metrics.render(), r#"taskgate_spend_nanousd{model="gpt-4o",period="day"} 0"#);
+    drop(held);
+    assert_line(&metrics.render(), r#"taskgate_in_flight{door="cli"} 0"#);
+    assert!(text.contains("process_resident_memory_bytes") && text.contains("taskgate_build_info{version="));
+}
+
+proptest! {
+    /// What Prometheus shows is what the ledger holds, to the nano-dollar, however the costs are spread.
+    #[test]
+    fn the_cost_counter_is_the_sum_of_the_attempts(costs in prop::collection::vec(0i64..1 << 50, 1..20)) {
+        let metrics = Metrics::install().unwrap();
+        for cost in &costs {
+            let mut paid = attempt(1, "gpt-4o", AttemptKind::First, AttemptResult::Accepted);
+            paid.cost = NanoUsd(*cost);
+            metrics.observe(&outcome(vec![paid], Status::Ok));
+        }
+        let line = format!(r#"taskgate_cost_nanousd_total{{model="gpt-4o",route="default"}} {}"#, costs.iter().sum::<i64>());
+        prop_assert!(metrics.render().lines().any(|shown| shown == line));
+    }
+}

@@ -1,0 +1,351 @@
+//! The lesson's tools on a real model: taskgate over stdio, LiteLLM, llama.cpp's server, SmolLM2.
+//!
+//! What a small model says differs from run to run, and most of it fails its check. So these tests hold what must be
+//! true of any answer: it was asked for and counted as it was reported, an accepted one is right, a rejected one was
+//! handed on with its reason or answered from logic, and progress was told while it streamed.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::client::{Answer, Client};
+use crate::ledger::{AttemptRow, Ledger};
+use crate::load::create_tasks;
+use crate::policies::{Knobs, policy};
+use crate::processes::{Process, free_port, installed, port_or_free, tell};
+use crate::recorder::{Exchange, Recorder};
+use crate::taskgate::Taskgate;
+use crate::upstream::{Reply, Upstream};
+
+const LOCAL: &str = "task-api-model";
+const HOSTED: &str = "gpt-4o";
+
+/// The context that the model is started with, as small as a cautious user's: prompts have to be fitted to it.
+const CONTEXT: u32 = 2048;
+
+/// Two models at once on two cores would measure the machine.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
+#[tokio::test]
+async fn the_lesson_tools_are_answered_by_a_real_model() {
+    let chain = Chain::start().await;
+    let taskgate = chain.taskgate(&Knobs::default());
+    let client = Client::start(&taskgate, "mcp").await;
+    let ids = create_tasks(&client, 60).await;
+
+    let mut streamed = 0;
+    for (tool, arguments) in lesson_calls() {
+        let asked_before = chain.recorder.exchanges().len();
+        let answer = client.call(tool, arguments).await;
+        let asked = chain.recorder.exchanges().split_off(asked_before);
+        assert!(!asked.is_empty(), "{tool} asked no model: {:?}", answer.result);
+        for exchange in &asked {
+            assert_eq!(exchange.status, 200, "{tool}: {}", String::from_utf8_lossy(&exchange.reply));
+            assert!(exchange.is_stream(), "{tool} collects a stream, so that progress can be told");
+        }
+        holds_for_any_answer(tool, &answer);
+        streamed += told_while_it_streamed(&answer, &asked);
+        match answer.result["status"].as_str() {
+            Some("ok") => accepted_answer_is_right(tool, &answer.result, &ids),
+            Some("degraded" | "partial") => {}
+            other => panic!("{tool}: status {other:?}"),
+        }
+    }
+    assert!(streamed > 0, "no progress was told while an answer streamed");
+
+    client.close().await;
+    let ledger = Ledger::open(&taskgate.database()).await;
+    ledger_tells_what_was_reported(&ledger, &chain.recorder.exchanges()).await;
+    every_request_is_explained(&ledger).await;
+}
+
+#[tokio::test]
+async fn a_refused_answer_format_is_stepped_down_once_and_remembered() {
+    let chain = Chain::start().await;
+    // The policy claims what this server cannot do: it answers json_schema with a 500.
+    let taskgate = chain.taskgate(&Knobs { local_capabilities: "json_object, json_schema", ..Knobs::default() });
+    let client = Client::start(&taskgate, "mcp").await;
+    for text in ["The shop's certificate ends on Friday", "Order eight chairs for the new office"] {
+        client.call("smart_prioritize", json!({ "task_description": text })).await;
+    }
+    client.close().await;
+
+    let exchanges = chain.recorder.exchanges();
+    let with = |format| exchanges.iter().filter(move |exchange| exchange.response_format() == format);
+    assert_eq!(with("json_schema").count(), 1, "asked once, then known: {:?}", formats(&exchanges));
+    assert!(with("json_schema").all(|exchange| exchange.status == 500), "{:?}", formats(&exchanges));
+    assert!(with("json_object").filter(|exchange| exchange.status == 200).count() >= 2, "{:?}", formats(&exchanges));
+    let ledger = Ledger::open(&taskgate.database()).await;
+    for attempt in ledger.attempts().await {
+        assert_ne!(attempt.result, "upstream_error", "a refused format is no failure of the model: {attempt:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_rejected_local_answer_is_answered_by_the_hosted_model() {
+    let chain = Chain::start().await;
+    let hosted = Upstream::start().await;
+    hosted.on(HOSTED).reply_with(Reply::new(good_priority()).usage(420, 60));
+    // Sixteen tokens are no whole answer: whatever the model says, it is cut off.
+    let taskgate = chain
+        .taskgate(&Knobs { local_max_output: 16, ..Knobs::default() })
+        .with("OPENAI_BASE_URL", hosted.base_url())
+        .with("OPENAI_API_KEY", "sk-test");
+    let client = Client::start(&taskgate, "mcp").await;
+    let arguments = json!({ "task_description": "The shop's certificate ends on Friday and nobody renewed it" });
+    let answer = client.call("smart_prioritize", arguments).await;
+    client.close().await;
+
+    assert_eq!(answer.result["status"], "ok", "{:?}", answer.result);
+    assert_eq!(answer.result["routing"]["model"], HOSTED);
+    assert_eq!(answer.result["routing"]["escalated"], true);
+    assert_eq!(answer.result["suggested"]["title"], "Renew the TLS certificate of the shop");
+    let told: Vec<&str> = answer.heard.iter().map(|heard| heard.message.as_str()).collect();
+    assert!(told.iter().any(|told| told.starts_with(LOCAL) && told.ends_with("asking gpt-4o…")), "{told:?}");
+
+    let ledger = Ledger::open(&taskgate.database()).await;
+    let attempts = ledger.attempts().await;
+    assert_eq!(steps(&attempts), [(LOCAL, "first", "rejected"), (HOSTED, "escalation", "accepted")], "{attempts:?}");
+    let reason = attempts[0].check_reason.clone().unwrap_or_default();
+    assert!(["cut_off", "not_json", "empty"].contains(&reason.as_str()), "{attempts:?}");
+    assert!(attempts[0].tokens_out > 0 && attempts[0].tokens_out <= 20, "{attempts:?}");
+    // 420 tokens at 2,500 nano-dollars and 60 at 10,000.
+    assert_eq!((attempts[1].tokens_in, attempts[1].tokens_out, attempts[1].cost), (420, 60, 1_650_000));
+    ledger_tells_what_was_reported(&ledger, &chain.recorder.exchanges()).await;
+
+    let asked = hosted.request().prompt();
+    assert!(told.iter().any(|told| reason_in(told, &asked)), "the next model is told why: {told:?} {asked}");
+}
+
+#[tokio::test]
+async fn a_failing_hosted_model_falls_back_to_the_local_one() {
+    let chain = Chain::start().await;
+    let hosted = Upstream::start().await;
+    hosted.on(HOSTED).status(500);
+    let routes = "  - { name: important, match: { tools: [suggest_next_action] }, tier: hosted }";
+    let taskgate = chain
+        .taskgate(&Knobs { routes, ..Knobs::default() })
+        .with("OPENAI_BASE_URL", hosted.base_url())
+        .with("OPENAI_API_KEY", "sk-test");
+    let client = Client::start(&taskgate, "mcp").await;
+    let ids = create_tasks(&client, 0).await;
+    let answer = client.call("suggest_next_action", json!({})).await;
+    client.close().await;
+
+    let ledger = Ledger::open(&taskgate.database()).await;
+    let attempts = ledger.attempts().await;
+    let (failed, local) = attempts.split_at(2);
+    assert_eq!(
+        steps(failed),
+        [(HOSTED, "first", "upstream_error"), (HOSTED, "retry", "upstream_error")],
+        "{attempts:?}"
+    );
+    assert!(failed.iter().all(|attempt| attempt.http_status == Some(500) && attempt.cost == 0), "{attempts:?}");
+    assert_eq!((local[0].model.as_str(), local[0].kind.as_str()), (LOCAL, "fallback"), "{attempts:?}");
+    assert!(local[0].tokens_in > 0 && local[0].tokens_out > 0, "{attempts:?}");
+    match answer.result["status"].as_str() {
+        Some("ok") => {
+            assert_eq!(answer.result["routing"]["model"], LOCAL);
+            accepted_answer_is_right("suggest_next_action", &answer.result, &ids);
+        }
+        Some("degraded") => assert!(local[0].check_reason.is_some(), "{attempts:?}"),
+        other => panic!("status {other:?}"),
+    }
+    ledger_tells_what_was_reported(&ledger, &chain.recorder.exchanges()).await;
+    every_request_is_explained(&ledger).await;
+}
+
+/// LiteLLM with the model's server behind it and a recorder before it.
+struct Chain {
+    recorder: Recorder,
+    _litellm: Process,
+    _llama: Process,
+    folder: TempDir,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Chain {
+    async fn start() -> Self {
+        let alone = ONE_AT_A_TIME.lock().await;
+        let folder = tempfile::tempdir().unwrap();
+        let (llama_port, litellm_port) = (free_port(), port_or_free(4000));
+        let mut llama = start_llama(folder.path(), llama_port);
+        let mut litellm = start_litellm(folder.path(), litellm_port, llama_port);
+        let limit = Duration::from_secs(90);
+        llama.wait_for(&format!("http://127.0.0.1:{llama_port}/v1/models"), limit).await;
+        litellm.wait_for(&format!("http://127.0.0.1:{litellm_port}/health/liveliness"), limit).await;
+        let recorder = Recorder::before(&format!("http://127.0.0.1:{litellm_port}")).await;
+        Self { recorder, _litellm: litellm, _llama: llama, folder, _alone: alone }
+    }
+
+    fn taskgate(&self, knobs: &Knobs) -> Taskgate {
+        Taskgate::new(self.folder.path(), &policy(knobs)).with("LITELLM_PROXY_URL", self.recorder.url.clone())
+    }
+}
+
+/// One thread: with two on a busy machine of two cores, generation nearly stops.
+fn start_llama(folder: &Path, port: u16) -> Process {
+    let model = json!({
+        "model": installed("models/SmolLM2-135M-Instruct.Q4_1.gguf"), "model_alias": LOCAL, "n_ctx": CONTEXT,
+        "n_threads": 1, "n_threads_batch": 2, "n_gpu_layers": 0, "verbose": false,
+    });
+    let config = json!({ "host": "127.0.0.1", "port": port, "interrupt_requests": false, "models": [model] });
+    let file = folder.join("llama.json");
+    fs::write(&file, config.to_string()).unwrap();
+    let mut command = Command::new(installed("llama/bin/python"));
+    command.args(["-m", "llama_cpp.server", "--config_file"]).arg(file).env("HF_HUB_OFFLINE", "1");
+    Process::start("llama", &mut command, folder)
+}
+
+fn start_litellm(folder: &Path, port: u16, llama_port: u16) -> Process {
+    let behind = json!({
+        "model": format!("openai/{LOCAL}"), "api_base": format!("http://127.0.0.1:{llama_port}/v1"), "api_key": "none",
+    });
+    let config = json!({ "model_list": [{ "model_name": LOCAL, "litellm_params": behind }] });
+    let file = folder.join("chain.yaml"); // JSON is YAML
+    fs::write(&file, config.to_string()).unwrap();
+    let mut command = Command::new(installed("litellm/bin/litellm"));
+    command.arg("--config").arg(file).args(["--host", "127.0.0.1", "--port", &port.to_string()]);
+    command.args(["--num_workers", "1", "--telemetry", "False"]).current_dir(folder);
+    let quiet = [("LITELLM_LOCAL_MODEL_COST_MAP", "True"), ("LITELLM_MODE", "PRODUCTION"), ("NO_DOCS", "True")];
+    command.envs(quiet).env("HF_HUB_OFFLINE", "1");
+    Process::start("litellm", &mut command, folder)
+}
+
+fn lesson_calls() -> [(&'static str, Value); 4] {
+    let text = "The payment provider says that our API key leaks in the browser's console, a customer has seen it. \
+                It has to be replaced before the weekend sale starts";
+    [
+        ("analyze_workload", json!({ "time_horizon": "week" })),
+        ("smart_prioritize", json!({ "task_description": text })),
+        ("plan_sprint", json!({ "sprint_name": "Before the sale", "duration_days": 7, "team_capacity_hours": 30 })),
+        ("suggest_next_action", json!({})),
+    ]
+}
+
+/// An answer that passes smart_prioritize's check.
+fn good_priority() -> String {
+    json!({
+        "priority": "urgent", "title": "Renew the TLS certificate of the shop", "effort_hours": 2,
+        "considerations": "The shop is down for every visitor once it has ended.",
+    })
+    .to_string()
+}
+
+fn holds_for_any_answer(tool: &str, answer: &Answer) {
+    let result = &answer.result;
+    let text = ["analysis", "recommendation", "plan", "suggestion"].iter().find_map(|key| result.get(*key)?.as_str());
+    assert!(text.is_some_and(|text| !text.trim().is_empty()), "{tool} always answers: {result:?}");
+    let routing = &result["routing"];
+    for key in ["tier", "complexity", "reason", "attempts", "escalated", "tokens", "cost_usd", "latency_ms"] {
+        assert!(routing.get(key).is_some(), "{tool}: routing has no {key}: {routing}");
+    }
+    let told: Vec<&str> = answer.heard.iter().map(|heard| heard.message.as_str()).collect();
+    assert!(told.iter().any(|told| told.contains(LOCAL)), "{tool} says whom it asks: {told:?}");
+    let rises = answer.heard.windows(2).all(|pair| pair[0].progress < pair[1].progress);
+    assert!(rises, "{tool}: progress only rises: {:?}", answer.heard);
+    tell(&format!(
+        "{tool}: {} after {:.1} s, tokens {}, {}",
+        result["status"],
+        answer.took.as_secs_f64(),
+        routing["tokens"],
+        routing["reason"]
+    ));
+}
+
+/// How many notifications came between the request and the last byte of its answer, but for the one that it is sent.
+fn told_while_it_streamed(answer: &Answer, asked: &[Exchange]) -> usize {
+    let during = |at| asked.iter().any(|exchange| exchange.started < at && at < exchange.last_byte);
+    answer.heard.iter().filter(|heard| during(heard.at) && heard.message.contains("tokens")).count()
+}
+
+/// What the check of each tool promises, looked at from outside.
+fn accepted_answer_is_right(tool: &str, result: &Map<String, Value>, ids: &[String]) {
+    assert_eq!(result["routing"]["model"], LOCAL, "{tool}: {result:?}");
+    let known: BTreeSet<&str> = ids.iter().map(String::as_str).collect();
+    let named = task_ids(&Value::Object(result.clone()).to_string());
+    assert!(named.iter().all(|id| known.contains(id.as_str())), "{tool} names a task that is not there: {named:?}");
+    match tool {
+        "smart_prioritize" => {
+            let told: Value = serde_json::from_str(result["recommendation"].as_str().unwrap()).unwrap();
+            assert!(["low", "normal", "high", "urgent"].contains(&told["priority"].as_str().unwrap()), "{told}");
+            let hours = told["effort_hours"].as_f64().unwrap();
+            assert!(hours > 0.0 && hours <= 400.0, "{told}");
+            let title = told["title"].as_str().unwrap();
+            assert!(!title.is_empty() && title.chars().count() <= 100, "{told}");
+        }
+        "suggest_next_action" => {
+            let id = result["task_id"].as_str().unwrap();
+            assert!(known.contains(id) && id != ids[3], "the fourth task waits for the fifth: {result:?}");
+        }
+        _ => {}
+    }
+}
+
+/// Every "TASK-0001" in a text.
+fn task_ids(text: &str) -> BTreeSet<String> {
+    let starts = text.match_indices("TASK-").map(|(at, _)| &text[at..]);
+    let id = |rest: &str| rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+    starts.map(id).collect()
+}
+
+/// Every attempt that is flagged as reported has exactly the figures of one reply, and the other way round; requests
+/// are the sums of their attempts.
+async fn ledger_tells_what_was_reported(ledger: &Ledger, exchanges: &[Exchange]) {
+    let mut said: Vec<(i64, i64)> = exchanges.iter().filter_map(Exchange::usage).collect();
+    let attempts = ledger.attempts().await;
+    let reported = attempts.iter().filter(|attempt| attempt.model == LOCAL && attempt.usage == "reported");
+    let mut written: Vec<(i64, i64)> = reported.map(|attempt| (attempt.tokens_in, attempt.tokens_out)).collect();
+    assert!(!written.is_empty(), "no usage was reported: {attempts:?}");
+    said.sort_unstable();
+    written.sort_unstable();
+    assert_eq!(written, said, "ledger and replies");
+    for request in ledger.requests().await {
+        let own: Vec<&AttemptRow> = attempts.iter().filter(|attempt| attempt.request == request.id).collect();
+        let sum = |of: fn(&AttemptRow) -> i64| own.iter().map(|attempt| of(attempt)).sum::<i64>();
+        assert_eq!(request.attempts, own.len() as i64, "{request:?}");
+        assert_eq!(request.tokens_in, sum(|attempt| attempt.tokens_in), "{request:?}");
+        assert_eq!(request.tokens_out, sum(|attempt| attempt.tokens_out), "{request:?}");
+        assert_eq!(request.cost, sum(|attempt| attempt.cost), "{request:?}");
+    }
+}
+
+/// No request ends without an accepted answer unless its attempts say why.
+async fn every_request_is_explained(ledger: &Ledger) {
+    let attempts = ledger.attempts().await;
+    for request in ledger.requests().await {
+        let own: Vec<&AttemptRow> = attempts.iter().filter(|attempt| attempt.request == request.id).collect();
+        tell(&format!("{} {}: {:?}", request.tool, request.status, steps(own.iter().copied())));
+        for attempt in &own {
+            match attempt.result.as_str() {
+                "accepted" => {}
+                "rejected" => assert!(attempt.check_reason.is_some(), "{attempt:?}"),
+                _ => assert!(attempt.failure.is_some(), "{attempt:?}"),
+            }
+        }
+        let accepted = own.last().is_some_and(|last| last.result == "accepted");
+        assert_eq!(request.status == "ok", accepted, "{request:?} {own:?}");
+        assert_eq!(request.model.is_some(), accepted, "{request:?}");
+    }
+}
+
+fn steps<'a>(attempts: impl IntoIterator<Item = &'a AttemptRow>) -> Vec<(&'a str, &'a str, &'a str)> {
+    let step = |attempt: &'a AttemptRow| (attempt.model.as_str(), attempt.kind.as_str(), attempt.result.as_str());
+    attempts.into_iter().map(step).collect()
+}
+
+fn formats(exchanges: &[Exchange]) -> Vec<(&str, u16)> {
+    exchanges.iter().map(|exchange| (exchange.response_format(), exchange.status)).collect()
+}
+
+/// Whether the reason in "task-api-model: REASON; asking gpt-4o…" is part of a prompt.
+fn reason_in(told: &str, prompt: &str) -> bool {
+    let reason = told.strip_prefix(&format!("{LOCAL}: ")).and_then(|rest| rest.split("; asking").next());
+    reason.is_some_and(|reason| prompt.contains(reason))
+}
