@@ -24,7 +24,8 @@ impl Hours {
     pub fn read(field: &str, hours: f64) -> Result<Self> {
         let read = from_f64(hours).filter(|read| read.minutes > 0 && hours <= MAX_HOURS);
         read.ok_or_else(|| {
-            Error::bad_request(format!("`{field}`: {hours} is not an amount of hours"))
+            let shown = super::model::clip(&hours.to_string());
+            Error::bad_request(format!("`{field}`: {shown} is not an amount of hours"))
                 .hint("Give hours above 0 and up to 10,000; half an hour is 0.5, a minute 0.02.")
         })
     }
@@ -115,6 +116,7 @@ mod tests {
         for wrong in [0.0, -1.0, 0.001, 10_000.1, 1e300, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             let error = Hours::read("estimate_hours", wrong).unwrap_err();
             assert!(error.message.starts_with("`estimate_hours`: "), "{}", error.message);
+            assert!(error.message.len() < 120, "{}", error.message);
             assert!(error.hint.unwrap().contains("10,000"));
         }
     }
