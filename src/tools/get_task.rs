@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::arguments::task_id;
-use super::record::{FieldChange, TaskRecord, TaskRef, Waits, changes, is_open, time};
+use super::record::{FieldChange, TaskRecord, TaskRef, Waits, changes, time};
 use super::spec::{About, Annotations, ToolSpec, spec as tool_spec};
 use super::toolbox::{Call, Tool};
 use crate::error::Result;
@@ -68,7 +68,7 @@ pub(super) async fn run(call: &Call<'_>, arguments: Map<String, Value>) -> Resul
     let history = call.store.history(id).await?;
 
     let subtasks: Vec<&Task> = all.iter().filter(|other| other.parent_id == Some(id)).collect();
-    let waits_for = |other: &Task, on: &Task| is_open(other) && is_open(on) && other.depends_on.contains(&on.id);
+    let waits_for = |other: &Task, on: &Task| other.is_open() && on.is_open() && other.depends_on.contains(&on.id);
     let blocks: Vec<&Task> = all.iter().filter(|other| waits_for(other, &task)).collect();
     let blocked_by: Vec<&Task> = all.iter().filter(|other| waits_for(&task, other)).collect();
     let cut = [&subtasks, &blocks, &blocked_by].iter().any(|tasks| tasks.len() > NEIGHBORS_SHOWN);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::arguments::word;
-use super::record::{TaskLine, TaskRecord, Waits, is_open};
+use super::record::{TaskLine, TaskRecord, Waits};
 use super::spec::{About, Annotations, ToolSpec, spec as tool_spec};
 use super::toolbox::{Call, Tool};
 use crate::error::Result;
@@ -153,9 +153,9 @@ fn query(params: Params, today: Date) -> Result<Query> {
 }
 
 async fn rows(call: &Call<'_>, tasks: &[Task], detail: Detail) -> Result<Vec<Row>> {
-    let linked = tasks.iter().any(|task| is_open(task) && !task.depends_on.is_empty());
+    let linked = tasks.iter().any(|task| task.is_open() && !task.depends_on.is_empty());
     let all = if linked { call.store.tasks().await? } else { Vec::new() };
-    let open: std::collections::HashSet<_> = all.iter().filter(|task| is_open(task)).map(|task| task.id).collect();
+    let open: std::collections::HashSet<_> = all.iter().filter(|task| task.is_open()).map(|task| task.id).collect();
     let row = |task: &Task| {
         let waits = if task.depends_on.iter().any(|id| open.contains(id)) { Waits::ForOthers } else { Waits::ForNothing };
         match detail {

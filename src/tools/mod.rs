@@ -9,6 +9,8 @@ mod checks;
 mod consult;
 mod degraded;
 mod known;
+mod plan_answer;
+mod plan_text;
 mod prompts;
 mod record;
 mod routing;

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::tasks::{Priority, Status, Task, TaskId};
+use crate::tasks::{Hours, Task, TaskId};
 
 /// How much of a description a list shows.
 const DESCRIPTION_SHOWN: usize = 100;
@@ -101,7 +101,7 @@ pub(super) enum Waits {
 
 impl TaskRecord {
     pub fn new(task: &Task, waits: Waits, today: Date) -> Self {
-        let open = is_open(task);
+        let open = task.is_open();
         Self {
             id: task.id.to_string(),
             title: task.title.clone(),
@@ -119,7 +119,7 @@ impl TaskRecord {
             parent_id: task.parent_id.map(|id| id.to_string()),
             depends_on: ids(&task.depends_on),
             version: task.version,
-            overdue: is_overdue(task, today),
+            overdue: task.overdue(today),
             blocked: open && waits == Waits::ForOthers,
             ready: open && waits == Waits::ForNothing,
         }
@@ -137,8 +137,8 @@ impl TaskLine {
             description: task.description.as_deref().map(|text| clipped(text, DESCRIPTION_SHOWN)),
             created_at: time(task.created_at),
             assignee: task.assignee.clone(),
-            overdue: is_overdue(task, today),
-            blocked: is_open(task) && waits == Waits::ForOthers,
+            overdue: task.overdue(today),
+            blocked: task.is_open() && waits == Waits::ForOthers,
         }
     }
 
@@ -180,16 +180,13 @@ fn text(value: &Value) -> Option<String> {
     Some(clipped(&text, VALUE_SHOWN)).filter(|text| !text.is_empty())
 }
 
-pub(super) fn is_open(task: &Task) -> bool {
-    matches!(task.status, Status::Pending | Status::InProgress)
+/// Hours to two decimals, which is enough to tell every minute from the next.
+pub(super) fn hours(hours: Hours) -> f64 {
+    rounded(hours.as_f64())
 }
 
-fn is_overdue(task: &Task, today: Date) -> bool {
-    is_open(task) && task.due_date.is_some_and(|due| due < today)
-}
-
-pub(super) fn hours(hours: crate::tasks::Hours) -> f64 {
-    (f64::from(hours.minutes) / 60.0 * 100.0).round() / 100.0
+pub(super) fn rounded(number: f64) -> f64 {
+    (number * 100.0).round() / 100.0
 }
 
 pub(super) fn ids(ids: &[TaskId]) -> Vec<String> {
@@ -209,10 +206,6 @@ pub(super) fn clipped(text: &str, limit: usize) -> String {
     }
 }
 
-/// "urgent" and the like, from worst to best, for lists of words in schemas and messages.
-pub(super) fn priority_words() -> String {
-    Priority::ALL.iter().map(|priority| priority.as_str()).collect::<Vec<_>>().join(", ")
-}
 
 /// "due 2026-11-27, Friday", when the caller gave a phrase and not that day itself.
 pub(super) fn day_told(due: Option<Date>, phrase: Option<&str>) -> Option<String> {

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-use super::record::{Waits, is_open};
+use super::record::Waits;
 use super::spec::ToolSpec;
 use super::{
     analyze_workload, arguments, create_task, delete_task, get_task, list_tasks, plan_sprint, smart_prioritize,
@@ -171,7 +171,7 @@ impl Call<'_> {
     pub async fn waits(&self, task: &Task) -> Result<Waits> {
         for id in &task.depends_on {
             match self.store.task(*id).await {
-                Ok(other) if is_open(&other) => return Ok(Waits::ForOthers),
+                Ok(other) if other.is_open() => return Ok(Waits::ForOthers),
                 Ok(_) => {}
                 Err(error) if error.kind == Kind::NotFound => {}
                 Err(error) => return Err(error),
