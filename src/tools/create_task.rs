@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::arguments::{task_id, task_ids};
-use super::record::{TaskRecord, Waits};
+use super::record::TaskRecord;
 use super::spec::{About, Annotations, ToolSpec, spec as tool_spec};
 use super::toolbox::{Call, Tool};
 use crate::error::{Error, Result};
