@@ -236,11 +236,9 @@ impl Run<'_> {
     }
 }
 
+/// The message alone, as a sentence. What to do about it depends on who reads it: tools and doors say that.
 fn told(error: &Error) -> String {
-    match &error.hint {
-        Some(hint) => format!("{} {hint}", error.message),
-        None => error.message.clone(),
-    }
+    format!("{}.", error.message.trim_end_matches('.'))
 }
 
 /// The price of the longest prompt and the longest answer that this request can turn into. Free models cost nothing.
