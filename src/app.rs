@@ -1,1 +1,119 @@
 //! Builds every part once, hands them to the doors, drains on a signal or at end of input.
+//!
+//! The floors below know nothing of processes: this file registers this one, keeps its heartbeat, and ends it so that
+//! nothing that was spent is lost.
+
+mod upkeep;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use crate::gateway::Gateway;
+use crate::policy::Policy;
+use crate::provider::Sender;
+use crate::server::Listener;
+use crate::store::Store;
+use crate::telemetry::Metrics;
+use crate::tools::Toolbox;
+use crate::{mcp, server};
+
+/// How long requests in flight may go on after a signal. Container runtimes kill after ten seconds.
+const DRAIN: Duration = Duration::from_secs(8);
+
+/// Every part, built once. Cheap to clone; `close` ends all of them.
+#[derive(Clone)]
+pub struct App {
+    pub policy: Arc<Policy>,
+    pub store: Store,
+    pub metrics: Metrics,
+    pub gateway: Gateway,
+    pub toolbox: Toolbox,
+    /// This process's row in the ledger.
+    process: i64,
+}
+
+impl App {
+    /// Opens the database and builds the parts over it. Nothing is called and nothing is listened on yet.
+    pub async fn open(policy: Arc<Policy>, database: &Path) -> anyhow::Result<Self> {
+        let store = Store::open(database).await?;
+        let process = store.register_process(std::process::id(), &policy.hash, Timestamp::now()).await?;
+        let metrics = Metrics::install()?;
+        metrics.set_policy(&policy);
+        let gateway = Gateway::new(policy.clone(), Sender::new()?, store.clone(), metrics.clone());
+        let toolbox = Toolbox::new(store.clone(), gateway.clone());
+        Ok(Self { policy, store, metrics, gateway, toolbox, process })
+    }
+
+    /// `taskgate mcp`: until the input ends and everything is answered, or until a signal.
+    pub async fn mcp(&self) -> anyhow::Result<()> {
+        let stop = CancellationToken::new();
+        let door = async {
+            let ended = mcp::serve_stdio(self.toolbox.clone(), stop.clone()).await;
+            stop.cancel();
+            ended
+        };
+        let (ended, (), ()) = tokio::join!(door, stop_on_signal(&stop), upkeep::of_a_session(self, &stop));
+        Ok(ended?)
+    }
+
+    /// `taskgate serve`: until a signal.
+    pub async fn serve(&self, listen: SocketAddr) -> anyhow::Result<()> {
+        let listener = Listener::bind(listen).await?;
+        let address = listener.address();
+        tracing::info!(%address, "listening on http://{address}: /metrics, /healthz, /readyz");
+        let stop = CancellationToken::new();
+        let door = async {
+            let ended = server::serve(listener, self.store.clone(), self.metrics.clone(), stop.clone()).await;
+            stop.cancel();
+            ended
+        };
+        let (ended, (), ()) = tokio::join!(door, stop_on_signal(&stop), upkeep::of_a_server(self, &stop));
+        Ok(ended?)
+    }
+
+    /// Lets requests in flight end, writes down what is left to write, closes the database.
+    pub async fn close(self) {
+        self.gateway.drain(DRAIN).await;
+        self.store.close().await;
+    }
+}
+
+/// Cancels `stop` on the first request to end: Ctrl-C, or SIGTERM where there is one.
+async fn stop_on_signal(stop: &CancellationToken) {
+    tokio::select! {
+        told = signal() => match told {
+            Ok(name) => tracing::info!("{name}: finishing what is in flight"),
+            Err(error) => {
+                tracing::warn!("signals cannot be waited for: {error:#}");
+                stop.cancelled().await;
+            }
+        },
+        () = stop.cancelled() => {}
+    }
+    stop.cancel();
+}
+
+#[cfg(unix)]
+async fn signal() -> anyhow::Result<&'static str> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
+    let mut hangup = signal(SignalKind::hangup()).context("SIGHUP")?;
+    tokio::select! {
+        _ = terminate.recv() => Ok("SIGTERM"),
+        _ = interrupt.recv() => Ok("SIGINT"),
+        _ = hangup.recv() => Ok("SIGHUP"),
+    }
+}
+
+#[cfg(not(unix))]
+async fn signal() -> anyhow::Result<&'static str> {
+    tokio::signal::ctrl_c().await.context("Ctrl-C")?;
+    Ok("Ctrl-C")
+}

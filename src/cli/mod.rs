@@ -1,1 +1,149 @@
-//! The command line: one file a command.
+//! The command line: one file a command. `main` parses, runs, and turns the end into an exit code: 0 done, 1 failed,
+//! 2 not understood.
+//!
+//! Standard output carries results only; everything that is said about them goes to standard error.
+
+mod arguments;
+mod call;
+pub mod check;
+mod demo;
+mod output;
+mod render;
+pub mod schema;
+mod story;
+
+use std::io::{IsTerminal, stderr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::app::App;
+use crate::policy::{self, Policy};
+use crate::settings::{Flags, Places, Settings};
+use crate::telemetry;
+
+#[derive(Parser)]
+#[command(name = "taskgate", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes. A flag wins over its variable, a variable over the default.
+#[derive(Args)]
+struct Global {
+    /// The policy [env: TASKGATE_POLICY] [default: routing.yaml in the platform's configuration directory, else the
+    /// built-in one]
+    #[arg(long, global = true, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// The SQLite file with tasks and ledger [env: TASKGATE_DATABASE_URL] [default: taskgate.db in the platform's data
+    /// directory]
+    #[arg(long, global = true, value_name = "FILE")]
+    database: Option<String>,
+    /// Where `serve` listens [env: TASKGATE_LISTEN] [default: 127.0.0.1:8080]
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// What is logged to standard error: a level, or targets such as taskgate=debug [env: TASKGATE_LOG] [default: info
+    /// for mcp and serve, else warn]
+    #[arg(long, global = true, value_name = "FILTER")]
+    log: Option<String>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve an MCP client over standard input and output (what Claude Desktop starts)
+    Mcp,
+    /// Serve /metrics, /healthz and /readyz over HTTP
+    Serve,
+    /// Call one tool, as an MCP client would
+    Call(call::Arguments),
+    /// Fill a scratch database with a project and show every tool at work: answer, decision, cost
+    Demo,
+    /// Check a policy: everything that is wrong with it, and what may leave the machine
+    Check {
+        /// The policy to check [default: the one that would be used]
+        file: Option<PathBuf>,
+    },
+    /// Print the JSON Schema of routing.yaml
+    Schema,
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            output::failure(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
+    let environment = |name: &str| std::env::var(name).ok();
+    let settings = cli.global.settings(&environment)?;
+    let serves = match &cli.command {
+        Command::Check { file } => {
+            let report =
+                check::check(file.as_deref().or(settings.policy.as_deref()), &environment, output::is_for_a_person());
+            output::result(&report.text)?;
+            return Ok(ExitCode::from(report.exit_code));
+        }
+        Command::Schema => {
+            output::result(&schema::schema())?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Mcp | Command::Serve => true,
+        Command::Call(_) | Command::Demo => false,
+    };
+    // What a command did is its result; a server has nothing else to say than its log.
+    let asked_for_a_log = cli.global.log.is_some() || environment("TASKGATE_LOG").is_some_and(|log| !log.is_empty());
+    telemetry::log::init(if serves || asked_for_a_log { &settings.log } else { "warn" })?;
+    let Some(policy) = read_policy(&settings, &environment) else { return Ok(ExitCode::FAILURE) };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(run_with_app(&cli.command, &settings, policy));
+    // A read of standard input that nobody will ever answer must not hold up the end.
+    runtime.shutdown_timeout(std::time::Duration::ZERO);
+    ended
+}
+
+async fn run_with_app(command: &Command, settings: &Settings, policy: Arc<Policy>) -> anyhow::Result<ExitCode> {
+    if matches!(command, Command::Demo) {
+        return demo::run(policy).await.map(|()| ExitCode::SUCCESS);
+    }
+    let app = App::open(policy, &settings.database).await?;
+    let ended = match command {
+        Command::Mcp => app.mcp().await.map(|()| true),
+        Command::Serve => app.serve(settings.listen).await.map(|()| true),
+        Command::Call(arguments) => call::run(&app, arguments).await,
+        Command::Check { .. } | Command::Schema | Command::Demo => Ok(true),
+    };
+    app.close().await;
+    Ok(if ended? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The policy to route by. One that is wrong is told whole, and nothing starts.
+fn read_policy(settings: &Settings, environment: &policy::Environment<'_>) -> Option<Arc<Policy>> {
+    let compiled = policy::read(settings.policy.as_deref(), environment);
+    if compiled.policy.is_none() {
+        output::remark(&compiled.problems.render(stderr().is_terminal()));
+        output::remark("error: the policy cannot be used; `taskgate check` shows this again");
+    }
+    compiled.policy.map(Arc::new)
+}
+
+impl Global {
+    fn settings(&self, environment: &policy::Environment<'_>) -> anyhow::Result<Settings> {
+        let flags = Flags {
+            policy: self.policy.clone(),
+            database: self.database.clone(),
+            listen: self.listen.clone(),
+            log: self.log.clone(),
+        };
+        Ok(Settings::resolve(&flags, environment, &Places::of_this_platform(), &|path| path.exists())?)
+    }
+}

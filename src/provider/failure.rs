@@ -4,6 +4,7 @@
 //! or a prompt.
 
 use std::error::Error as _;
+use std::io;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
@@ -28,7 +29,8 @@ pub(super) fn explain(trouble: Trouble, call: &Call<'_>) -> Error {
         Trouble::WrongType => protocol("answered something that is neither JSON nor a stream of events"),
         Trouble::NotJson => protocol("answered JSON that is broken or of an unknown shape"),
         Trouble::NotText => Error::new(Kind::UpstreamProtocol, format!("{who} answered bytes that are no text")),
-        Trouble::Empty => Error::new(Kind::UpstreamProtocol, format!("{who} answered without an answer inside")),
+        Trouble::Empty => Error::new(Kind::UpstreamProtocol, format!("{who} answered without an answer inside"))
+            .hint("Some servers do this when the prompt is longer than the context that they were started with."),
         Trouble::Cut => cut(&who),
         Trouble::Slow(waiting, limit) => Error::new(Kind::UpstreamTimeout, slow(&who, waiting, limit)),
         Trouble::BadKey => {
@@ -73,7 +75,7 @@ fn transport(error: reqwest::Error, who: &str, call: &Call<'_>) -> Error {
             .hint(advice(Advice::CheckBaseUrl, call))
             .source(error);
     }
-    if error.is_decode() {
+    if error.is_decode() && is_no_gzip(&error) {
         return Error::new(Kind::UpstreamProtocol, format!("{who} answered bytes that do not decompress"))
             .source(error);
     }
@@ -89,17 +91,24 @@ fn cut(who: &str) -> Error {
     Error::new(Kind::UpstreamCut, format!("The connection to {who} ended before the answer did"))
 }
 
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    std::iter::successors(error.source(), |&error| error.source())
+}
+
+/// The client calls every trouble with a body one of decoding, also a cut.
+fn is_no_gzip(error: &reqwest::Error) -> bool {
+    causes(error)
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|error| matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput))
+}
+
 /// The HTTP library tells this only in words, at the end of the chain of causes.
 fn is_no_http(error: &reqwest::Error) -> bool {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if words.contains("invalid HTTP") || words.contains("head is too large") || words.contains("invalid header") {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+    const WORDS: [&str; 4] = ["invalid HTTP", "head is too large", "invalid header", "received unexpected message"];
+    causes(error).any(|cause| {
+        let told = cause.to_string();
+        WORDS.iter().any(|word| told.contains(word))
+    })
 }
 
 fn slow(who: &str, waiting: Waiting, limit: Duration) -> String {

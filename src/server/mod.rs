@@ -24,8 +24,7 @@ const LAST_REQUESTS: Duration = Duration::from_secs(5);
 
 /// Serves until `stop`.
 pub async fn serve(listener: Listener, store: Store, metrics: Metrics, stop: CancellationToken) -> Result<()> {
-    let hosts = guard::Hosts::new(&listener);
-    let router = routes::router(routes::Parts { store, metrics }, hosts);
+    let router = routes::router(routes::Parts { store, metrics });
     // Without it a small answer waits 40 ms for the reader's acknowledgment.
     let socket = listener.into_socket().tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {

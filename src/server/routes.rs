@@ -10,7 +10,7 @@ use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::error::Refusal;
-use super::guard::{Hosts, guard};
+use super::guard::guard;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
@@ -23,7 +23,7 @@ pub(super) struct Parts {
     pub metrics: Metrics,
 }
 
-pub(super) fn router(parts: Parts, hosts: Hosts) -> Router {
+pub(super) fn router(parts: Parts) -> Router {
     Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(healthz))
@@ -32,7 +32,7 @@ pub(super) fn router(parts: Parts, hosts: Hosts) -> Router {
         .method_not_allowed_fallback(|| async { Refusal::MethodNotAllowed })
         .with_state(parts)
         // Outermost last: a panic anywhere becomes an answer, and nothing is reached without the guard.
-        .layer(middleware::from_fn_with_state(hosts, guard))
+        .layer(middleware::from_fn(guard))
         .layer(CatchPanicLayer::custom(|_| Refusal::Panicked.into_response()))
 }
 

@@ -28,7 +28,7 @@ impl Store {
     /// The requests recorded after `after`, at most `limit`, in the order of recording. Commits are in the order of
     /// `seq`, so nothing ever appears behind what was already read.
     pub async fn outcomes_after(&self, after: i64, limit: u32) -> Result<Vec<Recorded>> {
-        let mut read = self.reader.begin().await?;
+        let mut read = self.read().await?;
         let requests = sqlx::query("SELECT * FROM requests WHERE seq > ? ORDER BY seq LIMIT ?")
             .bind(after)
             .bind(limit)

@@ -139,6 +139,7 @@ async fn pages(store: &Store, query: &Query, count: usize) -> Vec<Task> {
         assert!(page.tasks.len() <= query.limit as usize);
         assert!(page.next.is_none() || page.tasks.len() == query.limit as usize, "only the last page is short");
         found.extend(page.tasks);
+        assert!(found.len() <= count, "a page repeats records");
         match page.next {
             Some(next) => query.after = Some(next),
             None => return found,
@@ -182,6 +183,7 @@ async fn what_stays_is_shown_once_though_others_come_and_go_between_pages() {
         loop {
             let page = kept.store.list_tasks(&query, TODAY).await.unwrap();
             shown.extend(page.tasks.iter().map(|task| task.id.0));
+            assert!(shown.len() <= 40, "{sort:?}: the list does not end");
             let Some(next) = page.next else { break };
             // The record that the cursor stands on goes away, and a new one comes.
             kept.store.delete_task(next.id, at(1)).await.unwrap();

@@ -1,0 +1,151 @@
+//! What goes on beside the door: the heartbeat, the folding of histograms, and in a server the figures that come from
+//! the database: sums, counts, and the requests of processes that nobody scrapes.
+//!
+//! A database that cannot be read for a while stops none of it; it is told once, and once again when it is back.
+
+use std::future::Future;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use super::App;
+use crate::error::Result;
+use crate::request::Door;
+use crate::telemetry::Period;
+
+/// How soon a request of another process shows in the metrics.
+const TAIL_EVERY: Duration = Duration::from_secs(1);
+/// As often as Prometheus scrapes, more or less.
+const GAUGES_EVERY: Duration = Duration::from_secs(5);
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
+
+/// Whoever holds it counts the requests of processes that bind no port.
+const LEASE: &str = "tail";
+/// Long enough for a slow disk, short enough that a dead server is replaced before the next scrape but two.
+const LEASE_FOR: Duration = Duration::from_secs(15);
+const ROWS_AT_ONCE: u32 = 500;
+
+/// Beside `taskgate mcp`, until `stop`.
+pub(super) async fn of_a_session(app: &App, stop: &CancellationToken) {
+    tokio::join!(fold(app, stop), beat(app, stop));
+}
+
+/// Beside `taskgate serve`, until `stop`.
+pub(super) async fn of_a_server(app: &App, stop: &CancellationToken) {
+    let tail = async {
+        every(TAIL_EVERY, "the ledger of other processes", stop, || tail(app)).await;
+        // What was counted and what the cursor says must agree when the next server takes over.
+        if let Err(error) = tail(app).await {
+            tracing::warn!("the last rows of other processes were not counted: {error}");
+        }
+    };
+    let gauges = every(GAUGES_EVERY, "spend and task counts", stop, || gauges(app));
+    tokio::join!(fold(app, stop), beat(app, stop), tail, gauges);
+}
+
+async fn fold(app: &App, stop: &CancellationToken) {
+    every(GAUGES_EVERY, "the metrics", stop, || async {
+        app.metrics.upkeep();
+        Ok(())
+    })
+    .await;
+}
+
+async fn beat(app: &App, stop: &CancellationToken) {
+    every(HEARTBEAT_EVERY, "this process's heartbeat", stop, || {
+        app.store.heartbeat(Timestamp::now(), &app.policy.hash)
+    })
+    .await;
+}
+
+async fn every<F: Future<Output = Result<()>>>(
+    period: Duration,
+    what: &str,
+    stop: &CancellationToken,
+    mut work: impl FnMut() -> F,
+) {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut failing = false;
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = stop.cancelled() => return,
+        }
+        match work().await {
+            Ok(()) if failing => tracing::info!("{what}: working again"),
+            Err(error) if !failing => tracing::warn!("{what}: not up to date, {error}"),
+            Ok(()) | Err(_) => continue,
+        }
+        failing = !failing;
+    }
+}
+
+/// Counts what other processes have recorded since the cursor, if it is this process's turn to.
+async fn tail(app: &App) -> Result<()> {
+    if !app.store.take_lease(LEASE, Timestamp::now(), LEASE_FOR).await? {
+        return Ok(());
+    }
+    let mut cursor = app.store.lease_cursor(LEASE).await?;
+    loop {
+        let rows = app.store.outcomes_after(cursor, ROWS_AT_ONCE).await?;
+        let Some(last) = rows.last().map(|row| row.seq) else { return Ok(()) };
+        for row in &rows {
+            if row.process != app.process && unscraped(row.outcome.signals.door) {
+                app.metrics.observe(&row.outcome);
+            }
+        }
+        // After the counting: a crash in between counts twice rather than never.
+        app.store.set_lease_cursor(LEASE, last).await?;
+        cursor = last;
+        if rows.len() < ROWS_AT_ONCE as usize {
+            return Ok(());
+        }
+    }
+}
+
+/// A server that has HTTP doors is scraped itself and has counted what came in by them.
+fn unscraped(door: Door) -> bool {
+    match door {
+        Door::Stdio | Door::Cli => true,
+        Door::HttpMcp | Door::HttpChat => false,
+    }
+}
+
+async fn gauges(app: &App) -> Result<()> {
+    let (day, month) = beginnings(Timestamp::now(), &app.policy.time_zone);
+    app.metrics.set_spend(Period::Day, &app.store.spend(day).await?);
+    app.metrics.set_spend(Period::Month, &app.store.spend(month).await?);
+    app.metrics.set_tasks(&app.store.task_counts().await?);
+    Ok(())
+}
+
+/// When the day and the month that `now` is in began, by the policy's clocks.
+fn beginnings(now: Timestamp, zone: &TimeZone) -> (Timestamp, Timestamp) {
+    let today = now.to_zoned(zone.clone()).date();
+    let begin = |day: jiff::civil::Date| day.to_zoned(zone.clone()).map_or(now, |midnight| midnight.timestamp());
+    (begin(today), begin(today.first_of_month()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_begins_at_midnight_of_the_policys_zone() {
+        let zone = TimeZone::get("America/New_York").unwrap();
+        // Two in the morning in London on the first; still the evening before in New York.
+        let now: Timestamp = "2026-12-01T02:00:00Z".parse().unwrap();
+        let (day, month) = beginnings(now, &zone);
+        assert_eq!(day.to_string(), "2026-11-30T05:00:00Z");
+        assert_eq!(month.to_string(), "2026-11-01T04:00:00Z");
+    }
+
+    #[test]
+    fn only_requests_that_nobody_scrapes_are_tailed() {
+        assert!(unscraped(Door::Stdio) && unscraped(Door::Cli) && !unscraped(Door::HttpMcp));
+    }
+}

@@ -1,0 +1,129 @@
+//! A decision and what came of it, as a person reads them. Pure: values in, text out.
+
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+
+use crate::chat::UsageSource;
+use crate::policy::Policy;
+use crate::request::{Attempt, AttemptKind, AttemptResult, Candidate, Decision, Exclusion, Outcome, Status};
+
+/// The decision whole: route, score with every signal, models in order with why each is in or out.
+pub(super) fn decision(decision: &Decision, policy: &Policy) -> String {
+    let mut parts: Vec<String> = decision.reasons.iter().map(|reason| format!("  {}", reason.text)).collect();
+    if !decision.complexity.contributions.is_empty() {
+        parts.push(format!("\nComplexity {:.2}\n{}", decision.complexity.score, signals(decision)));
+    }
+    if !decision.candidates.is_empty() {
+        parts.push(format!("\nModels, in the order of trying\n{}", candidates(decision, policy)));
+    }
+    parts.join("\n")
+}
+
+/// What a request did, line by line: where it was sent and why, each attempt, what it cost.
+pub(super) fn outcome(outcome: &Outcome) -> Vec<String> {
+    let decision = &outcome.decision;
+    let mut lines = vec![format!("route {} → {}", decision.route, tier(decision))];
+    lines.extend(outcome.attempts.iter().map(attempt));
+    if outcome.attempts.is_empty() && outcome.status == Status::Degraded {
+        lines.extend(outcome.failure.clone());
+    }
+    lines.push(bill(outcome));
+    lines
+}
+
+fn tier(decision: &Decision) -> String {
+    if decision.tier.is_none() {
+        return "logic alone".to_owned();
+    }
+    let why = decision.reasons.iter().rfind(|reason| reason.code != "route").map(|reason| reason.text.as_str());
+    format!("tier {}. {}", decision.tier, why.unwrap_or_default())
+}
+
+fn attempt(attempt: &Attempt) -> String {
+    let why_made = match attempt.kind {
+        AttemptKind::First => "",
+        AttemptKind::Retry => "again ",
+        AttemptKind::Fallback => "then ",
+        AttemptKind::Escalation => "up to ",
+    };
+    let ended = match (&attempt.rejection, &attempt.failure) {
+        (Some(rejection), _) => format!("rejected: {}", rejection.why),
+        (None, Some(failure)) if attempt.result != AttemptResult::Accepted => failure.clone(),
+        _ => attempt.result.as_str().to_owned(),
+    };
+    format!("{why_made}{} in {} ms: {ended}", attempt.model, attempt.latency.as_millis())
+}
+
+fn bill(outcome: &Outcome) -> String {
+    let tokens = outcome.usage.input.0 + outcome.usage.output.0;
+    let estimated = outcome.attempts.iter().any(|attempt| attempt.usage_source != UsageSource::Reported);
+    let mut words = vec![format!("{} ms", outcome.latency.as_millis())];
+    if tokens > 0 {
+        words.push(format!("{tokens} tokens{}", if estimated { " (estimated)" } else { "" }));
+    }
+    words.push(outcome.cost.to_string());
+    if let Some(instead) = outcome.counterfactual.filter(|instead| *instead > outcome.cost) {
+        words.push(format!("{instead} had the dearest tier answered"));
+    }
+    words.join(" · ")
+}
+
+fn signals(decision: &Decision) -> String {
+    let mut table = plain();
+    table.set_header(["  signal", "value", "share", "weight", "adds"]);
+    for part in &decision.complexity.contributions {
+        let value = if part.value.fract() == 0.0 { format!("{}", part.value) } else { format!("{:.2}", part.value) };
+        table.add_row([
+            format!("  {}", part.signal),
+            value,
+            format!("{:.2}", part.share),
+            format!("{:.2}", part.weight),
+            format!("{:.3}", part.contribution),
+        ]);
+    }
+    table.to_string()
+}
+
+fn candidates(decision: &Decision, policy: &Policy) -> String {
+    let mut table = plain();
+    let mut place = 0;
+    for candidate in &decision.candidates {
+        let state = match candidate.excluded {
+            None => {
+                place += 1;
+                format!("  {place}.")
+            }
+            Some(_) => "  out".to_owned(),
+        };
+        let why = candidate.excluded.map_or_else(|| price(candidate, policy), |why| excluded(why, candidate, policy));
+        table.add_row([state, candidate.model.to_string(), candidate.tier.to_string(), why]);
+    }
+    table.to_string()
+}
+
+fn price(candidate: &Candidate, policy: &Policy) -> String {
+    match policy.models.get(&candidate.model).map(|model| model.price) {
+        Some(Some(price)) if price.is_free() => "free".to_owned(),
+        Some(Some(price)) => format!("{} in, {} out per million tokens", price.input, price.output),
+        _ => "no price".to_owned(),
+    }
+}
+
+fn excluded(why: Exclusion, candidate: &Candidate, policy: &Policy) -> String {
+    match why {
+        Exclusion::AboveMaxTier => "above the route's max_tier".to_owned(),
+        Exclusion::MissingCapability => "lacks a capability that the request needs".to_owned(),
+        Exclusion::NotAllowed => "the policy does not go that way (escalate, fallback)".to_owned(),
+        Exclusion::NoKey => {
+            let model = policy.models.get(&candidate.model);
+            let variable = model.and_then(|model| policy.backend_of(model)?.key_variable.clone());
+            variable.map_or_else(|| "its key is not set".to_owned(), |name| format!("its key is not set: set {name}"))
+        }
+    }
+}
+
+fn plain() -> Table {
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table
+}

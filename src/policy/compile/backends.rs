@@ -1,0 +1,91 @@
+//! Backends: address, key, location.
+
+use std::collections::BTreeMap;
+
+use reqwest::Url;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::Meaning;
+use crate::names::BackendName;
+use crate::policy::expand::{Fault, expand};
+use crate::policy::raw::{RawBackend, RawLocation};
+use crate::policy::types::{Backend, Location};
+
+impl Meaning<'_> {
+    pub(super) fn backends(&mut self) -> BTreeMap<BackendName, Backend> {
+        let Some(raw) = &self.raw.backends else { return BTreeMap::new() };
+        if raw.0.is_empty() {
+            self.error_at_key(&["backends"], "there is no backend").help("add one: a name with base_url and location");
+        }
+        let read = |(name, backend)| self.backend(name, backend).map(|read| (BackendName::from(name), read));
+        raw.iter().filter_map(read).collect()
+    }
+
+    fn backend(&mut self, name: &str, raw: &RawBackend) -> Option<Backend> {
+        let (api_key, key_variable) = self.api_key(name, raw);
+        let base_url = raw.base_url.as_deref().and_then(|text| self.base_url(name, text));
+        let location = match raw.location? {
+            RawLocation::Local => Location::Local,
+            RawLocation::Hosted => Location::Hosted,
+        };
+        Some(Backend { name: name.into(), base_url: base_url?, api_key, key_variable, location })
+    }
+
+    /// An unset variable is no error here: it means that there is no key.
+    fn api_key(&mut self, name: &str, raw: &RawBackend) -> (Option<SecretString>, Option<String>) {
+        let Some(written) = &raw.api_key else { return (None, None) };
+        match expand(written.expose_secret(), self.environment) {
+            Ok(expanded) => {
+                let text = expanded.text.trim();
+                let is_header = text.bytes().all(|byte| (0x21..0x7f).contains(&byte));
+                if !is_header {
+                    let message = "the key has characters that no key has (spaces, line breaks, non-ASCII letters)";
+                    self.error(&["backends", name, "api_key"], message);
+                }
+                ((!text.is_empty()).then(|| text.into()), expanded.variable)
+            }
+            Err(Fault::Unset(variable)) => (None, Some(variable)),
+            Err(Fault::Malformed) => {
+                self.malformed(&["backends", name, "api_key"]);
+                (None, None)
+            }
+        }
+    }
+
+    fn base_url(&mut self, name: &str, text: &str) -> Option<String> {
+        let path = ["backends", name, "base_url"];
+        let text = match expand(text, self.environment) {
+            Ok(expanded) => expanded.text,
+            Err(Fault::Unset(variable)) => {
+                let problem = self.error(&path, format!("the variable {variable} is not set and has no default"));
+                problem.help(format!("set it, or write ${{{variable}:-http://…}}"));
+                return None;
+            }
+            Err(Fault::Malformed) => {
+                self.malformed(&path);
+                return None;
+            }
+        };
+        // The address may hold a password, so it is not quoted.
+        let url = Url::parse(text.trim()).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let Some(url) = url.filter(Url::has_host) else {
+            let problem = self.error(&path, "the address is not an http:// or https:// URL");
+            problem.help("write something like http://localhost:4000/v1");
+            return None;
+        };
+        if !url.username().is_empty() || url.password().is_some() {
+            self.error(&path, "an address must not hold a name or password").help("put the key in `api_key`");
+            return None;
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            self.error(&path, "an address must end with its path: no `?` or `#`");
+            return None;
+        }
+        Some(url.as_str().trim_end_matches('/').to_owned())
+    }
+
+    fn malformed(&mut self, path: &[&str]) {
+        let problem = self.error(path, "a `${` here is not complete");
+        problem.help("write ${NAME} or ${NAME:-default}, with letters, digits and _ in the name");
+    }
+}

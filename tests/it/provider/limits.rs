@@ -1,0 +1,144 @@
+//! Time, size and cancellation: no answer takes longer or more than it may.
+
+use std::time::{Duration, Instant};
+
+use taskgate::chat::Finish;
+use taskgate::error::Kind;
+use taskgate::policy::Timeouts;
+
+use super::{AMPLE, Bench, Heard, SHORT};
+use crate::upstream::{Reply, Step, Stream};
+
+/// Sends with one limit shortened, and sees that the call ended long before the ample ones.
+async fn hurried(step: Step, stream: bool, shorten: impl Fn(&mut Timeouts)) -> Heard {
+    let mut bench = Bench::with(step).await;
+    shorten(&mut bench.timeouts);
+    let started = Instant::now();
+    let heard = bench.send(stream).await;
+    assert!(started.elapsed() < AMPLE / 2);
+    if heard.answer.result.is_err() {
+        bench.upstream.wait_for_drop().await;
+    }
+    heard
+}
+
+#[tokio::test]
+async fn a_stream_has_to_begin_in_time() {
+    let role_only = Stream::texts([]).hang();
+    let comments = Stream::new().raw(b": processing\n\n").wait(SHORT / 4).raw(b": processing\n\n").hang();
+    for step in [Step::Hang, Step::Stream(Stream::new().hang()), Step::Stream(role_only), Step::Stream(comments)] {
+        let heard = hurried(step, true, |timeouts| timeouts.first_token = SHORT).await;
+        assert_eq!((heard.kind(), heard.answer.ttft), (Kind::UpstreamTimeout, None));
+        assert_eq!(heard.error().message, "small at desk said nothing within 150ms");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_has_to_go_on() {
+    let step = Step::Stream(Stream::texts(["half"]).hang());
+    let heard = hurried(step, true, |timeouts| timeouts.idle = SHORT).await;
+    assert_eq!((heard.kind(), heard.partial_text()), (Kind::UpstreamTimeout, Some("half")));
+    assert_eq!(heard.error().message, "small at desk paused for longer than 150ms");
+}
+
+#[tokio::test]
+async fn a_stream_that_stalls_after_its_last_word_is_complete() {
+    let step = Step::Stream(Stream::texts(["whole"]).finish("stop").hang());
+    let heard = hurried(step, true, |timeouts| timeouts.idle = SHORT).await;
+    assert_eq!((heard.reply().finish), Finish::Stop);
+}
+
+#[tokio::test]
+async fn thinking_counts_as_a_beginning_but_not_as_text() {
+    let thought = serde_json::json!({ "reasoning_content": "hm" });
+    let step = Step::Stream(Stream::new().delta(thought).wait(SHORT * 2).text("a").finish("stop").done());
+    let heard = hurried(step, true, |timeouts| timeouts.first_token = SHORT).await;
+    assert!(heard.answer.ttft.unwrap() > SHORT);
+    assert_eq!(heard.reply().text, "a");
+}
+
+#[tokio::test]
+async fn a_steady_drip_still_ends_at_the_total() {
+    let stream = (0..200).fold(Stream::texts([]), |stream, _| stream.text("x").wait(Duration::from_millis(20)));
+    let heard = hurried(Step::Stream(stream), true, |timeouts| timeouts.total = SHORT).await;
+    assert_eq!(heard.kind(), Kind::UpstreamTimeout);
+    assert!(heard.partial_text().is_some_and(|text| text.starts_with('x')));
+    let drip = Step::Drip(Reply::new("slow"), Duration::from_millis(20));
+    for step in [Step::Hang, drip] {
+        let heard = hurried(step, false, |timeouts| timeouts.total = SHORT).await;
+        assert_eq!(heard.error().message, "small at desk was not done within 150ms");
+    }
+}
+
+#[tokio::test]
+async fn a_whole_reply_is_bound_by_the_total_alone() {
+    let step = Step::After(SHORT * 2, Box::new(Step::reply("late")));
+    let heard = hurried(step, false, |timeouts| {
+        timeouts.first_token = SHORT;
+        timeouts.idle = SHORT;
+    })
+    .await;
+    assert_eq!(heard.reply().text, "late");
+}
+
+#[tokio::test]
+async fn a_refusal_without_an_end_is_still_a_refusal() {
+    let head = b"HTTP/1.1 429 Slow Down\r\ncontent-length: 9999\r\nretry-after: 3\r\n\r\n".to_vec();
+    let heard = Bench::with(Step::Raw(head)).await.send(true).await;
+    assert_eq!((heard.kind(), heard.error().retry_after), (Kind::UpstreamBusy, Some(Duration::from_secs(3))));
+}
+
+#[tokio::test]
+async fn endless_answers_and_bombs_are_cut_at_their_bound() {
+    let long_line = Stream::texts(["half"]).raw(b"data: ").endless_raw(&[b'x'; 1024]);
+    let comments = Stream::texts(["half"]).endless_raw(b": still here\n\n");
+    for (step, stream) in [
+        (Step::HugeBody, false),
+        (Step::HugeBody, true),
+        (Step::gzip_bomb(16 << 20), false),
+        (Step::gzip_bomb(16 << 20), true),
+        (Step::Stream(Stream::texts([]).endless("more and more ")), true),
+        (Step::Stream(long_line), true),
+        (Step::Stream(comments), true),
+    ] {
+        let started = Instant::now();
+        let heard = Bench::with(step).await.send(stream).await;
+        assert_eq!(heard.kind(), Kind::UpstreamProtocol);
+        assert!(heard.error().message.contains("answered more than"), "{}", heard.error().message);
+        assert!(started.elapsed() < AMPLE / 2);
+    }
+}
+
+#[tokio::test]
+async fn an_endless_head_is_refused() {
+    let head = format!("HTTP/1.1 200 OK\r\nx-long: {}\r\n\r\n", "x".repeat(1 << 20));
+    let heard = Bench::with(Step::Raw(head.into_bytes())).await.send(false).await;
+    assert_eq!(heard.kind(), Kind::UpstreamProtocol, "{:?}", heard.error());
+}
+
+#[tokio::test]
+async fn cancellation_stops_a_call_at_once_and_keeps_what_came() {
+    for (step, stream, text) in [
+        (Step::Hang, false, None),
+        (Step::Hang, true, None),
+        (Step::Stream(Stream::texts(["half"]).usage(5, 1).hang()), true, Some("half")),
+    ] {
+        let bench = Bench::with(step).await;
+        let cancel = bench.cancel.clone();
+        let (heard, ()) = tokio::join!(bench.send(stream), async {
+            bench.upstream.wait_for(1).await;
+            tokio::time::sleep(SHORT).await;
+            cancel.cancel();
+        });
+        assert_eq!((heard.kind(), heard.partial_text()), (Kind::Cancelled, text));
+        bench.upstream.wait_for_drop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_canceled_before_it_starts_sends_nothing() {
+    let bench = Bench::with(Step::reply("ok")).await;
+    bench.cancel.cancel();
+    assert_eq!(bench.send(true).await.kind(), Kind::Cancelled);
+    assert_eq!(bench.upstream.count(), 0);
+}
