@@ -105,7 +105,7 @@ async fn when_nothing_local_answers_the_facts_do_with_the_lessons_words() {
 async fn every_tool_answers_without_a_model() {
     let many = || vec![Step::Fails(Kind::UpstreamUnreachable); 20];
     let world = World::new([("small", many()), ("big", many())]).await.with_board().await;
-    let next = world.call(SUGGEST, json!({"available_minutes": 120})).await;
+    let next = world.call(SUGGEST, json!({"available_minutes": 200})).await;
     assert_eq!((&next["status"], &next["task_id"]), (&json!("degraded"), &json!("TASK-0004")));
     let plan = world.call("plan_sprint", json!({"sprint_name": "S1", "team_capacity_hours": 6})).await;
     assert_eq!((&plan["status"], &plan["selected_hours"]), (&json!("degraded"), &json!(6.0)));
