@@ -52,7 +52,7 @@ impl Gateway {
         Self::with_parts(policy, Box::new(sender), Box::new(store), metrics)
     }
 
-    pub(super) fn with_parts(
+    pub(crate) fn with_parts(
         policy: Arc<Policy>,
         upstream: Box<dyn Upstream>,
         ledger: Box<dyn Ledger>,

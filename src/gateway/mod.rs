@@ -13,7 +13,7 @@ mod complete;
 mod decide;
 mod dispatch;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 mod format;
 mod meter;
 mod record;
