@@ -2,6 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests stop at the first surprise")]
 
+mod mcp;
+#[path = "../real/policies.rs"]
+mod policies;
 mod provider;
+#[path = "../real/taskgate.rs"]
+mod taskgate;
 mod tidy;
 mod upstream;
