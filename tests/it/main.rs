@@ -2,6 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests stop at the first surprise")]
 
+mod command_line;
+mod mcp;
+#[path = "../real/policies.rs"]
+mod policies;
 mod provider;
+mod server;
+#[path = "../real/taskgate.rs"]
+mod taskgate;
 mod tidy;
 mod upstream;
