@@ -13,6 +13,7 @@ mod policies;
 mod processes;
 mod prometheus;
 mod recorder;
+mod stack;
 mod taskgate;
 #[allow(unused_imports, reason = "the toolbox is shared; not every tool is used here")]
 #[path = "../it/upstream/mod.rs"]
