@@ -14,12 +14,13 @@ use std::path::Path;
 use jiff::tz::TimeZone;
 
 use super::expand::Environment;
+use super::mask::Mask;
 use super::problems::{Findings, Place, Problems};
 use super::raw::RawPolicy;
 use super::tree::Node;
 use super::types::Policy;
 use super::vocabulary::advice;
-use super::{later, lint, mask, shape};
+use super::{later, lint, shape};
 
 /// The policy that is used when there is no file.
 pub const BUILT_IN: &str = include_str!("../../routing.yaml");
@@ -52,7 +53,7 @@ pub fn read(path: Option<&Path>, environment: &Environment<'_>) -> Compiled {
     let unreadable = |message: String| {
         let mut found = Findings::default();
         found.whole(message);
-        Compiled { policy: None, problems: Problems::new(&name, String::new(), found) }
+        Compiled { policy: None, problems: Problems::new(&name, &Mask::new("", None, &[]), found) }
     };
     match std::fs::read(path) {
         Err(error) => unreadable(format!("the policy can't be read: {error}")),
@@ -72,12 +73,13 @@ pub fn compile(text: &str, name: &str, environment: &Environment<'_>) -> Compile
     let hash = blake3::hash(text.as_bytes()).to_hex()[..12].to_owned();
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut found = Findings::default();
-    let tree = Node::parse(text, &mut found);
+    let mut dropped = Vec::new();
+    let tree = Node::parse(text, &mut found, &mut dropped);
     let nothing_written = tree.is_none() && !found.has_errors();
     if nothing_written {
         found.whole("the file is empty").help("`taskgate schema` prints what can stand in it");
     }
-    let shown = mask::masked(text, tree.as_ref());
+    let mask = Mask::new(text, tree.as_ref(), &dropped);
     let policy = tree.and_then(|tree| {
         let raw = typed(text, &tree, &mut found)?;
         let policy = Meaning { raw: &raw, tree: &tree, found: &mut found, environment }.policy(hash);
@@ -85,7 +87,7 @@ pub fn compile(text: &str, name: &str, environment: &Environment<'_>) -> Compile
         Some(policy)
     });
     let policy = policy.filter(|_| !found.has_errors());
-    Compiled { policy, problems: Problems::new(name, shown, found) }
+    Compiled { policy, problems: Problems::new(name, &mask, found) }
 }
 
 /// A file without mistakes in its shape is read as it stands; otherwise what is left of it.
@@ -137,10 +139,11 @@ impl Meaning<'_> {
         TimeZone::get(name).unwrap_or_else(|_| {
             let known: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
             let near = super::vocabulary::nearest(name, known.iter().map(String::as_str));
-            let help = near.map_or_else(
-                || "write `system` or an IANA name such as Europe/Berlin".to_owned(),
-                |near| format!("did you mean `{near}`?"),
-            );
+            let help = match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if known.is_empty() => "this machine has no time zone database; install tzdata".to_owned(),
+                None => "write `system` or an IANA name such as Europe/Berlin".to_owned(),
+            };
             self.error(&["time_zone"], format!("unknown time zone `{name}`")).help(help);
             TimeZone::UTC
         })

@@ -1,6 +1,6 @@
 //! What is wrong with a policy, and how it is shown: message, place, the line with a caret, what to do.
 //!
-//! The text that is shown has every secret masked before it gets here. Nothing here knows what a policy means.
+//! Nothing here knows what a policy means, or what is secret in it: `mask` does.
 
 use std::fmt;
 use std::ops::Range;
@@ -8,6 +8,7 @@ use std::ops::Range;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
+use super::mask::Mask;
 use crate::error::{Error, Kind};
 
 /// A place in the file, in bytes.
@@ -76,7 +77,7 @@ impl Findings {
 }
 
 /// All problems of one file: errors first, each group by line.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Problems {
     file: String,
     /// With secrets masked.
@@ -85,10 +86,13 @@ pub struct Problems {
 }
 
 impl Problems {
-    /// `shown` is the file's text with its secrets masked, byte for byte as long as the text itself.
-    pub fn new(file: &str, shown: String, found: Findings) -> Self {
+    /// Nothing that `mask` hides is shown, in lines or in messages.
+    pub fn new(file: &str, mask: &Mask, found: Findings) -> Self {
+        let shown = mask.shown();
         let mut list = found.0;
         for problem in &mut list {
+            mask.scrub(&mut problem.message);
+            problem.help.iter_mut().for_each(|help| mask.scrub(help));
             let Some(place) = &mut problem.place else { continue };
             *place = first_line(&shown, place);
             let (line, column) = position(&shown, place.start);
@@ -146,6 +150,13 @@ impl Problems {
             group = group.element(Level::HELP.message(help.as_str()));
         }
         renderer.render(&[group])
+    }
+}
+
+/// Without the text of the file.
+impl fmt::Debug for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Problems").field("file", &self.file).field("list", &self.list).finish_non_exhaustive()
     }
 }
 

@@ -70,7 +70,9 @@ impl<'a> Reader<'a> {
         };
         let mut read = Mapping::new();
         for entry in entries {
-            self.no_variables(&entry.key, &entry.key_place);
+            if !self.no_variables(&entry.key, &entry.key_place) {
+                continue;
+            }
             let Some(of) = self.schema_of(&entry.key, schema) else {
                 self.unknown_key(entry, schema);
                 continue;
@@ -267,4 +269,33 @@ fn words(schema: &Schema) -> Option<Vec<&str>> {
         .iter()
         .flat_map(|one| one["enum"].as_array().into_iter().flatten().chain(one.get("const").filter(|_| of(one))));
     Some(all.filter_map(Schema::as_str).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::BUILT_IN;
+
+    /// A right file is read by serde from its text, a wrong one from what fits: both must say the same.
+    #[test]
+    fn what_fits_is_what_serde_reads() {
+        for text in [BUILT_IN, include_str!("tests/reference.yaml")] {
+            let mut found = Findings::default();
+            let tree = Node::parse(text, &mut found, &mut Vec::new()).unwrap();
+            let fitting: RawPolicy = serde_yaml::from_value(read(&tree, &mut found)).unwrap();
+            let whole: RawPolicy = serde_yaml::from_str(text).unwrap();
+            assert!(!found.has_errors());
+            assert_eq!(format!("{fitting:?}"), format!("{whole:?}"));
+        }
+    }
+
+    #[test]
+    fn every_map_of_the_schema_refuses_unknown_keys_and_explains_itself() {
+        let schema = schema();
+        let types = schema["$defs"].as_object().unwrap();
+        for of in types.values().filter(|of| of["type"] == "object").chain([&schema]) {
+            assert_eq!(of["additionalProperties"], false, "{of:#}");
+            assert!(of["description"].is_string(), "{of:#}");
+        }
+    }
 }

@@ -36,11 +36,12 @@ pub struct Entry {
 }
 
 impl Node {
-    /// The tree of a file, or `None` when it is not YAML; what is wrong is added to `found`.
-    pub fn parse(text: &str, found: &mut Findings) -> Option<Self> {
+    /// The tree of a file, or `None` when it is not YAML. What is wrong is added to `found`; where something was left
+    /// out of the tree, to `dropped`.
+    pub fn parse(text: &str, found: &mut Findings, dropped: &mut Vec<Place>) -> Option<Self> {
         let mut offsets: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
         offsets.push(text.len());
-        let mut builder = Builder { parser: Parser::new_from_str(text), offsets, found };
+        let mut builder = Builder { parser: Parser::new_from_str(text), offsets, found, dropped };
         match builder.document() {
             Ok(node) => node,
             Err(error) => {
@@ -111,6 +112,7 @@ struct Builder<'a> {
     /// Byte offset of each character: the parser counts characters.
     offsets: Vec<usize>,
     found: &'a mut Findings,
+    dropped: &'a mut Vec<Place>,
 }
 
 impl<'a> Builder<'a> {
@@ -177,11 +179,13 @@ impl<'a> Builder<'a> {
     fn entry(&mut self, entries: &mut Vec<Entry>, key: Node, node: Node) {
         let Value::Scalar { text, .. } = key.value else {
             self.found.error(key.place, "a key must be plain text");
+            self.dropped.push(node.place);
             return;
         };
         if entries.iter().any(|known| known.key == text) {
             let problem = self.found.error(key.place, format!("duplicate key `{text}`"));
             problem.help("the same key stands above; keep one of the two");
+            self.dropped.push(node.place);
             return;
         }
         entries.push(Entry { key: text, key_place: key.place, node });
@@ -217,9 +221,13 @@ impl<'a> Builder<'a> {
         let place = self.place(Span::empty(*error.marker()));
         // Of all syntax errors the likeliest here: `*` opens an alias in YAML.
         let star = text[..place.start].ends_with('*') || text[place.start..].starts_with('*');
+        let line_start = text[..place.start].rfind('\n').map_or(0, |line_break| line_break + 1);
+        let variable = text[line_start..].lines().next().is_some_and(|line| line.contains("${"));
         let problem = self.found.error(place, format!("this is not YAML: {}", error.info()));
         if star {
             problem.help("any tool is written \"*\", with quotes");
+        } else if variable {
+            problem.help("between { } or [ ], write \"${NAME}\" with quotes");
         }
     }
 }

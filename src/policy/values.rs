@@ -210,3 +210,75 @@ impl<T: JsonSchema> JsonSchema for Named<T> {
         json_schema!({ "type": "object", "additionalProperties": of })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn durations_have_a_whole_number_and_a_unit() {
+        for (text, milliseconds) in
+            [("250ms", 250), ("20s", 20_000), ("0s", 0), ("10m", 600_000), ("90d", 7_776_000_000)]
+        {
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
+        }
+        for text in
+            ["", "20", "s", "1.5s", "-1s", "20 s", "20S", "1us", "99999999999999999999s", "18446744073709551615d"]
+        {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn shares_and_sizes() {
+        assert_eq!((parse_share("5%"), parse_share("0.5%"), parse_share("100%")), (Ok(0.05), Ok(0.005), Ok(1.0)));
+        for text in ["5", "101%", "-1%", "%", "1e1%", "NaN%"] {
+            assert!(parse_share(text).is_err(), "{text}");
+        }
+        assert_eq!((parse_size("64MiB"), parse_size("0B"), parse_size("1GiB")), (Ok(64 << 20), Ok(0), Ok(1 << 30)));
+        for text in ["64", "64MB", "1.5MiB", "-1B", "99999999999GiB"] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_plain_decimal_is_no_amount() {
+        for text in [
+            "",
+            ".",
+            "1.",
+            ".5",
+            "1e3",
+            "1_000",
+            "+1",
+            "$1",
+            "1,5",
+            "0x10",
+            "NaN",
+            "-0.5",
+            "1.2.3",
+            "99999999999999999999",
+        ] {
+            assert!(parse_usd(text).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        /// The digits in the file are the nano-dollars that are counted, through YAML and all.
+        #[test]
+        fn amounts_are_exact(whole in 0i64..1_000_000_000, nano in 0i64..1_000_000_000) {
+            let text = format!("{whole}.{nano:09}");
+            let Usd(amount) = serde_yaml::from_str(&text).unwrap();
+            prop_assert_eq!(amount, NanoUsd(whole * 1_000_000_000 + nano));
+        }
+    }
+
+    #[test]
+    fn the_order_of_the_file_is_kept() {
+        let named: Named<u32> = serde_yaml::from_str("zebra: 1\nant: 2\nmouse: 3\n").unwrap();
+        assert_eq!(named.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["zebra", "ant", "mouse"]);
+        assert_eq!(named.get("ant"), Some(&2));
+    }
+}

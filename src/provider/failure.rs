@@ -29,7 +29,8 @@ pub(super) fn explain(trouble: Trouble, call: &Call<'_>) -> Error {
         Trouble::WrongType => protocol("answered something that is neither JSON nor a stream of events"),
         Trouble::NotJson => protocol("answered JSON that is broken or of an unknown shape"),
         Trouble::NotText => Error::new(Kind::UpstreamProtocol, format!("{who} answered bytes that are no text")),
-        Trouble::Empty => Error::new(Kind::UpstreamProtocol, format!("{who} answered without an answer inside")),
+        Trouble::Empty => Error::new(Kind::UpstreamProtocol, format!("{who} answered without an answer inside"))
+            .hint("Some servers do this when the prompt is longer than the context that they were started with."),
         Trouble::Cut => cut(&who),
         Trouble::Slow(waiting, limit) => Error::new(Kind::UpstreamTimeout, slow(&who, waiting, limit)),
         Trouble::BadKey => {

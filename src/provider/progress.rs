@@ -18,6 +18,7 @@ pub(super) struct Progress {
     text: String,
     finish: Option<Finish>,
     refused: bool,
+    at_work: bool,
     usage: Option<Usage>,
     model: Option<String>,
 }
@@ -43,6 +44,7 @@ impl Progress {
         self.model = self.model.take().or(model);
         let Some(choice) = choice else { return Ok(Heard::default()) };
         self.refused |= choice.refused;
+        self.at_work |= choice.alive;
         if let Some(finish) = choice.finish {
             self.finish = Some(finish);
         }
@@ -61,8 +63,11 @@ impl Progress {
         self.finish.is_some()
     }
 
-    pub(super) fn has_text(&self) -> bool {
-        !self.text.is_empty()
+    /// Nothing was said, thought, called or counted. Some servers end a stream like this, with a good status and a
+    /// plain "stop", when the prompt is longer than their context.
+    pub(super) fn is_empty(&self) -> bool {
+        let plain = matches!(self.finish, None | Some(Finish::Stop | Finish::Other(_)));
+        plain && !self.at_work && self.text.is_empty() && self.usage.is_none()
     }
 
     pub(super) fn into_answer(self, ended: Result<(), Error>) -> Answer {

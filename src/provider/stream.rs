@@ -29,7 +29,7 @@ pub(super) async fn send(
     match kind {
         ContentType::Events | ContentType::Missing => {
             let is_stream = kind == ContentType::Events;
-            let mut reader = Reader { clock, bounds: sender.bounds(), is_stream, progress, on_text };
+            let mut reader = Reader { clock, bounds: sender.bounds(), is_stream, any_event: false, progress, on_text };
             reader.read(response).await
         }
         // Some servers know no streams and answer whole.
@@ -60,8 +60,9 @@ async fn open(sender: &Sender, call: &Call<'_>, clock: Clock, progress: &Progres
 struct Reader<'a> {
     clock: Clock,
     bounds: Bounds,
-    /// The upstream said so, or an event came.
+    /// The upstream says so.
     is_stream: bool,
+    any_event: bool,
     progress: &'a mut Progress,
     on_text: &'a mut (dyn FnMut(&str) + Send),
 }
@@ -75,11 +76,10 @@ impl Reader<'_> {
             let event = match self.clock.wait(waiting, events.next()).await {
                 Ok(Some(Ok(event))) => event,
                 Ok(Some(Err(error))) => return self.broken(trouble(error)),
-                Ok(None) if self.is_stream => return self.broken(Trouble::Cut),
-                Ok(None) => return Err(Trouble::WrongType),
+                Ok(None) => return self.ended(),
                 Err(slow) => return self.broken(slow),
             };
-            self.is_stream = true;
+            self.any_event = true;
             if event.data.trim() == "[DONE]" {
                 return self.done();
             }
@@ -106,12 +106,21 @@ impl Reader<'_> {
 
     /// The stream says that it is complete. Text without a reason to stop is an answer; nothing at all is none.
     fn done(&self) -> Result<(), Trouble> {
-        if self.progress.is_finished() || self.progress.has_text() { Ok(()) } else { Err(Trouble::Empty) }
+        if self.progress.is_empty() { Err(Trouble::Empty) } else { Ok(()) }
+    }
+
+    /// The bytes ended in good order.
+    fn ended(&self) -> Result<(), Trouble> {
+        match (self.any_event, self.is_stream) {
+            (true, _) => self.broken(Trouble::Cut),
+            (false, true) => Err(Trouble::Empty),
+            (false, false) => Err(Trouble::WrongType),
+        }
     }
 
     /// The stream ended without saying so.
     fn broken(&self, trouble: Trouble) -> Result<(), Trouble> {
-        if self.progress.is_finished() && !trouble.spoils_a_finished_answer() { Ok(()) } else { Err(trouble) }
+        if self.progress.is_finished() && !trouble.spoils_a_finished_answer() { self.done() } else { Err(trouble) }
     }
 }
 

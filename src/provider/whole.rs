@@ -42,17 +42,15 @@ pub(super) async fn send(
     hear(wire, progress, sender.bounds().whole, on_text)
 }
 
-/// Takes a whole reply; one without a choice is no reply.
+/// Takes a whole reply; one without a choice, or with nothing in it, is no reply.
 pub(super) fn hear(
     wire: Wire,
     progress: &mut Progress,
     most: usize,
     on_text: &mut (dyn FnMut(&str) + Send),
 ) -> Result<(), Trouble> {
-    match progress.hear(wire, most, on_text)?.choice {
-        true => Ok(()),
-        false => Err(Trouble::Empty),
-    }
+    let heard = progress.hear(wire, most, on_text)?;
+    if heard.choice && !progress.is_empty() { Ok(()) } else { Err(Trouble::Empty) }
 }
 
 #[derive(Clone)]

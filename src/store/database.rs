@@ -66,14 +66,12 @@ impl Store {
 
     /// Begins a write. Dropping it undoes everything, also when the caller's future is dropped halfway.
     pub(super) async fn write(&self) -> Result<Transaction<'static, Sqlite>> {
-        loop {
-            match self.writer.begin_with("BEGIN IMMEDIATE").await {
-                // SQLite ends a transaction on its own after some failures (a full disk, a failed disk), and the
-                // connection does not notice. It is thrown away; the pool makes a new one.
-                Err(error) if fault::is_stale(&error) => drop(self.writer.acquire().await?.detach()),
-                begun => return Ok(begun?),
-            }
-        }
+        begin(&self.writer, "BEGIN IMMEDIATE").await
+    }
+
+    /// Begins a read of several statements that all see the same state of the database.
+    pub(super) async fn read(&self) -> Result<Transaction<'static, Sqlite>> {
+        begin(&self.reader, "BEGIN DEFERRED").await
     }
 
     async fn open_at(path: &Path) -> Result<Self> {
@@ -116,6 +114,18 @@ impl Store {
             }
         }
     }
+}
+
+/// SQLite ends a transaction on its own after some failures (a full disk, a failing disk), and the connection does not
+/// notice. Such a one is thrown away when it is met; the pool makes a new one.
+async fn begin(pool: &SqlitePool, statement: &'static str) -> Result<Transaction<'static, Sqlite>> {
+    for _ in 0..pool.options().get_max_connections() {
+        match pool.begin_with(statement).await {
+            Err(error) if fault::is_stale(&error) => drop(pool.acquire().await?.detach()),
+            begun => return Ok(begun?),
+        }
+    }
+    Ok(pool.begin_with(statement).await?)
 }
 
 fn pool(connections: u32) -> SqlitePoolOptions {

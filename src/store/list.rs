@@ -21,7 +21,7 @@ type Sql = QueryBuilder<Sqlite>;
 impl Store {
     /// `count` and page come from the same state of the database.
     pub async fn list_tasks(&self, query: &Query, today: Date) -> Result<Listing> {
-        let mut read = self.reader.begin().await?;
+        let mut read = self.read().await?;
         let count = count(&mut read, query, today).await?;
         let mut tasks = page(&mut read, query, today).await?;
         let more = tasks.len() > query.limit as usize;

@@ -1,52 +1,34 @@
-//! What a tool does: facts, ask, check, result. One file a tool; prompts beside them.
+//! What a tool does: facts, ask, check, result. One file a tool; the prompts of those that ask a model beside them.
 //!
-//! It knows no door: arguments come in as JSON, results go out as JSON.
+//! It knows no door: arguments come in as JSON, results go out as JSON, failures are `error::Error`. It decides nothing
+//! about models: the gateway does. Read `toolbox` first, then `plan_sprint` for the longest way through.
 
-use serde_json::{Map, Value};
-use tokio_util::sync::CancellationToken;
+mod answer;
+mod arguments;
+mod checks;
+mod consult;
+mod degraded;
+mod known;
+mod plan_answer;
+mod plan_text;
+mod prompts;
+mod record;
+mod routing;
+mod spec;
+mod toolbox;
 
-use crate::error::{Error, Kind, Result};
-use crate::request::{Caller, Door, ProgressSink};
+mod analyze_workload;
+mod create_task;
+mod delete_task;
+mod get_task;
+mod list_tasks;
+mod plan_sprint;
+mod smart_prioritize;
+mod suggest_next_action;
+mod update_task;
 
-#[derive(Clone, Default)]
-pub struct Toolbox {
-    specs: std::sync::Arc<[ToolSpec]>,
-}
+#[cfg(test)]
+mod samples;
 
-pub struct ToolSpec {
-    pub name: &'static str,
-    pub title: &'static str,
-    pub description: &'static str,
-    pub input_schema: schemars::Schema,
-    pub output_schema: schemars::Schema,
-    pub annotations: Annotations,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub struct Annotations {
-    pub read_only: bool,
-    pub destructive: bool,
-    pub idempotent: bool,
-    pub open_world: bool,
-}
-
-pub struct CallContext {
-    pub door: Door,
-    pub caller: Caller,
-    pub progress: ProgressSink,
-    pub cancel: CancellationToken,
-}
-
-impl Toolbox {
-    pub fn new(_: crate::store::Store, _: crate::gateway::Gateway) -> Self {
-        Self::default()
-    }
-
-    pub fn specs(&self) -> &[ToolSpec] {
-        &self.specs
-    }
-
-    pub async fn call(&self, name: &str, _: Map<String, Value>, _: CallContext) -> Result<Map<String, Value>> {
-        Err(Error::new(Kind::UnknownTool, format!("unknown tool `{name}`")))
-    }
-}
+pub use spec::{Annotations, ToolSpec};
+pub use toolbox::{CallContext, Clock, Toolbox};

@@ -84,7 +84,7 @@ impl Meaning<'_> {
         for (tier, threshold) in raw.into_iter().flat_map(Named::iter) {
             let path = [path, &[tier]].concat();
             let place = self.tree.key_at(&path);
-            if !self.raw.tiers.is_some() || !self.known(("tier", tier), &known, place) {
+            if self.raw.tiers.is_none() || !self.known(("tier", tier), &known, place) {
                 continue;
             }
             if known.first() == Some(&tier) {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::*;
 use crate::error::{Error, Kind};
+use crate::tasks::Query;
 
 async fn refused(path: &Path) -> Error {
     let error = Store::open(path).await.unwrap_err();
@@ -85,6 +86,12 @@ async fn a_transaction_that_sqlite_ended_by_itself_does_not_stop_the_next_one() 
     sqlx::raw_sql("ROLLBACK").execute(&mut *write).await.unwrap();
     drop(write);
     kept.create_many(3).await;
+    for _ in 0..8 {
+        let mut read = kept.store.read().await.unwrap();
+        sqlx::raw_sql("ROLLBACK").execute(&mut *read).await.unwrap();
+    }
+    let listed = kept.store.list_tasks(&Query::default(), jiff::civil::date(2026, 11, 23)).await.unwrap();
+    assert_eq!(listed.count, 3);
     assert_eq!(kept.store.tasks().await.unwrap().len(), 3);
 }
 

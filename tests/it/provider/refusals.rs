@@ -76,7 +76,7 @@ async fn an_empty_account_is_not_tried_again_on_the_same_model() {
 #[tokio::test]
 async fn a_refused_format_is_told_so_that_a_weaker_one_can_be_tried() {
     let body = json!({ "error": {
-        "message": "[{'type': 'literal_error', 'loc': ('body', 'response_format', 'type')}]",
+        "message": "1 validation error:\n  {'type': 'literal_error', 'loc': ('body', 'response_format', 'type')}",
         "type": "internal_server_error", "param": null, "code": null,
     } });
     for (format, kind) in [

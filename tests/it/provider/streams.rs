@@ -69,6 +69,20 @@ async fn done_without_a_reason_is_an_answer_if_there_is_text() {
     assert_eq!(streamed(Stream::new().done()).await.kind(), Kind::UpstreamProtocol);
 }
 
+/// llama.cpp's Python server, and LiteLLM in front of it, answer so when a prompt does not fit.
+#[tokio::test]
+async fn a_stream_that_says_nothing_at_all_is_no_answer() {
+    for stream in [Stream::new(), Stream::new().unframed(), Stream::new().finish("stop").done()] {
+        let heard = streamed(stream).await;
+        assert_eq!(heard.kind(), Kind::UpstreamProtocol);
+        assert!(heard.hint().contains("longer than the context"));
+    }
+    let counted = Stream::new().finish("stop").usage(8, 1).done();
+    assert_eq!(streamed(counted).await.reply().text, "");
+    let filtered = Stream::new().finish("content_filter").done();
+    assert_eq!(streamed(filtered).await.reply().finish, Finish::ContentFilter);
+}
+
 #[tokio::test]
 async fn a_stream_that_just_ends_is_cut_and_its_text_is_kept() {
     for stream in [

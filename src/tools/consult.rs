@@ -1,0 +1,102 @@
+//! Asking the gateway for judgement: a prompt and a judge go in; what was accepted, or as far as it came, comes out.
+
+use std::sync::Arc;
+
+use super::prompts::{self, Prompt};
+use super::toolbox::Call;
+use crate::chat::{ModelSpec, Reply};
+use crate::error::{Error, Kind, Result};
+use crate::request::{Ask, Completion, Measures, Outcome, Progress, Rejection, Signals, Status, Verdict};
+use crate::tasks::facts::Measured;
+
+/// Reads an answer and holds it against the facts. Pure: the same answer always gets the same verdict.
+pub(super) type Judge<A> = Arc<dyn Fn(&Reply) -> Result<A, Rejection> + Send + Sync>;
+
+pub(super) struct Question<A> {
+    pub prompt: Prompt,
+    pub judge: Judge<A>,
+    pub measures: Measures,
+    /// Projects of the tasks in the question: who may see them is for the policy to say.
+    pub projects: Vec<String>,
+    /// For a person who waits: "Analyzing 50 tasks…".
+    pub note: String,
+    pub fresh: bool,
+}
+
+/// What came of it.
+pub(super) enum Given<A> {
+    Accepted(A),
+    /// The text so far of an answer that broke off, unchecked.
+    Partial(String),
+    Nothing,
+}
+
+pub(super) struct Consulted<A> {
+    pub given: Given<A>,
+    pub outcome: Outcome,
+}
+
+pub(super) async fn consult<A: 'static>(call: &Call<'_>, question: Question<A>) -> Result<Consulted<A>> {
+    (call.context.progress)(Progress::Note(question.note.clone()));
+    let prompt = Arc::new(question.prompt.clone());
+    let (outcome, given) = ask(call, &question, &prompt, question.fresh).await?;
+    if outcome.status == Status::Cached && matches!(given, Given::Nothing) {
+        // Kept from before a change that the prompt does not show, and wrong by now.
+        let (outcome, given) = ask(call, &question, &prompt, true).await?;
+        return Ok(Consulted { given, outcome });
+    }
+    Ok(Consulted { given, outcome })
+}
+
+async fn ask<A: 'static>(
+    call: &Call<'_>,
+    question: &Question<A>,
+    prompt: &Arc<Prompt>,
+    fresh: bool,
+) -> Result<(Outcome, Given<A>)> {
+    let (render, judge) = (prompt.clone(), question.judge.clone());
+    let ask = Ask {
+        signals: Signals {
+            projects: question.projects.clone(),
+            context: prompt.whole_size(),
+            measures: question.measures,
+            ..call.signals()
+        },
+        caller: call.context.caller.clone(),
+        render: Arc::new(move |spec: &ModelSpec, rejections: &[Rejection]| render.render(spec, rejections)),
+        check: Some(Arc::new(move |reply: &Reply| match judge(reply) {
+            Ok(_) => Verdict::Accepted,
+            Err(rejection) => Verdict::Rejected(rejection),
+        })),
+        prompt_version: prompts::VERSION,
+        max_output: prompts::ANSWER,
+        answers_anyway: true,
+        fresh,
+        progress: call.context.progress.clone(),
+        cancel: call.context.cancel.clone(),
+    };
+    call.settled_by_gateway();
+    let (outcome, completion) = call.gateway.complete(ask).await;
+    if outcome.status == Status::Cancelled {
+        return Err(Error::new(Kind::Cancelled, "The call was cancelled"));
+    }
+    let given = match completion {
+        Completion::Answer(reply) => (question.judge)(&reply).map_or(Given::Nothing, Given::Accepted),
+        Completion::Partial(text) => Given::Partial(text),
+        Completion::None => Given::Nothing,
+    };
+    Ok((outcome, given))
+}
+
+/// The distinct projects of some tasks.
+pub(super) fn projects<'t>(tasks: impl Iterator<Item = &'t crate::tasks::Task>) -> Vec<String> {
+    let projects: std::collections::BTreeSet<&String> = tasks.filter_map(|task| task.project.as_ref()).collect();
+    projects.into_iter().cloned().collect()
+}
+
+/// The domain's numbers, and how many things the answer has to list.
+pub(super) fn measures(measured: Measured, output_items: usize) -> Measures {
+    let Measured { tasks, edges, depth, load, conflicts, people } = measured;
+    let output_items = u32::try_from(output_items).unwrap_or(u32::MAX);
+    Measures { tasks, edges, depth, load, conflicts, people, output_items }
+}

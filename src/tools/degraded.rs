@@ -1,0 +1,104 @@
+//! Why no model's answer stands in a result, and what to do about it: one text for the reader.
+//!
+//! Made from the outcome and the policy alone; it names models, backends and variables, never task text or keys.
+
+use crate::names::ModelName;
+use crate::policy::{Backend, Location, Policy};
+use crate::request::{Attempt, AttemptResult, Exclusion, Outcome};
+
+/// What begins a degraded analysis.
+pub(super) const UNAVAILABLE: &str = "Model unavailable. Basic summary provided.";
+
+/// The lesson's words for a local model that cannot be reached.
+pub(super) const NOT_RUNNING: &str =
+    "Could not connect to model server. Ensure LiteLLM proxy and Ollama are running.";
+
+/// The `error` of a result that is degraded or partial.
+pub(super) fn error(outcome: &Outcome, policy: &Policy) -> String {
+    let failed: Vec<&Attempt> =
+        outcome.attempts.iter().filter(|attempt| attempt.result != AttemptResult::Skipped).collect();
+    if !failed.is_empty() && failed.iter().all(|attempt| is_local_and_unreachable(attempt, policy)) {
+        return NOT_RUNNING.to_owned();
+    }
+    let attempts = if failed.is_empty() { outcome.attempts.iter().collect() } else { failed };
+    let told = last_of_each_model(&attempts).map(|attempt| sentence(attempt, policy)).collect::<Vec<_>>();
+    match (told.is_empty(), &outcome.failure) {
+        (false, _) => told.join(" "),
+        (true, _) if !outcome.decision.candidates.is_empty() => nobody(outcome, policy),
+        (true, Some(failure)) => ended(failure),
+        (true, None) => "No model was asked: the route answers from logic alone.".to_owned(),
+    }
+}
+
+fn is_local_and_unreachable(attempt: &Attempt, policy: &Policy) -> bool {
+    let local = backend(&attempt.model, policy).is_some_and(|backend| backend.location == Location::Local);
+    attempt.result == AttemptResult::Connect && local
+}
+
+/// A model that was tried twice is told once.
+fn last_of_each_model<'a>(attempts: &'a [&'a Attempt]) -> impl Iterator<Item = &'a Attempt> {
+    let later = |at: usize, attempt: &Attempt| attempts[at + 1..].iter().any(|other| other.model == attempt.model);
+    attempts.iter().enumerate().filter(move |(at, attempt)| !later(*at, attempt)).map(|(_, attempt)| *attempt)
+}
+
+fn sentence(attempt: &Attempt, policy: &Policy) -> String {
+    let model = &attempt.model;
+    if let Some(rejection) = &attempt.rejection {
+        return ended(&format!("{model} answered, but its answer was not accepted: {}", rejection.why));
+    }
+    let failure = attempt.failure.as_deref().unwrap_or("no answer came");
+    format!("{} {}", ended(&format!("{model} failed: {failure}")), advice(attempt, policy)).trim_end().to_owned()
+}
+
+/// What to start, set or wait for.
+fn advice(attempt: &Attempt, policy: &Policy) -> String {
+    let backend = backend(&attempt.model, policy);
+    let name = backend.map_or("its backend", |backend| backend.name.as_str());
+    match attempt.result {
+        AttemptResult::Connect if backend.is_some_and(|backend| backend.location == Location::Local) => {
+            NOT_RUNNING.to_owned()
+        }
+        AttemptResult::Connect => format!("Check the network and the base_url of {name} in routing.yaml."),
+        AttemptResult::Auth => match backend.and_then(|backend| backend.key_variable.as_deref()) {
+            Some(variable) => format!("Set {variable} to a key that {name} accepts."),
+            None => format!("Give {name} a key that it accepts in routing.yaml."),
+        },
+        AttemptResult::Timeout | AttemptResult::Cut => {
+            format!("Try again when {name} is less busy, or raise the timeouts of {} in routing.yaml.", attempt.model)
+        }
+        AttemptResult::RateLimited => "Try again in a minute.".to_owned(),
+        AttemptResult::UpstreamError => format!("Look at the log of {name}; it answered with an error."),
+        AttemptResult::Context => "Use a model with a larger context.".to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// Every model was out before anything was tried.
+fn nobody(outcome: &Outcome, policy: &Policy) -> String {
+    let reasons = outcome.decision.candidates.iter().filter_map(|candidate| {
+        let model = &candidate.model;
+        Some(match candidate.excluded? {
+            Exclusion::NoKey => match backend(model, policy).and_then(|backend| backend.key_variable.as_deref()) {
+                Some(variable) => format!("{model} has no key: set {variable}."),
+                None => format!("{model} has no key: give its backend one in routing.yaml."),
+            },
+            Exclusion::AboveMaxTier => format!("{model} is above the highest tier of this route."),
+            Exclusion::MissingCapability => format!("{model} lacks a capability that is needed."),
+            Exclusion::NotAllowed => format!("{model} may not be asked by this route."),
+        })
+    });
+    let reasons: Vec<String> = reasons.collect();
+    format!("No model could be asked. {}", reasons.join(" ")).trim_end().to_owned()
+}
+
+fn backend<'p>(model: &ModelName, policy: &'p Policy) -> Option<&'p Backend> {
+    policy.models.get(model).and_then(|model| policy.backend_of(model))
+}
+
+fn ended(sentence: &str) -> String {
+    format!("{}.", sentence.trim_end_matches('.'))
+}
+
+#[cfg(test)]
+#[path = "degraded_tests.rs"]
+mod tests;
