@@ -7,6 +7,7 @@
 
 mod chain;
 mod client;
+mod formats;
 mod ledger;
 mod load;
 mod policies;
