@@ -301,7 +301,7 @@ fn basic_summary(workload: &Workload) -> String {
         workload.assessment.as_str()
     );
     if workload.assumed > 0 {
-        text.push_str(&format!(" Without an estimate a task counts 4 h: {} of them.", workload.assumed));
+        text.push_str(&format!(" Due tasks without an estimate, counted as 4 h each: {}.", workload.assumed));
     }
     let first = workload.priorities.iter().take(PRIORITIES).map(|first| format!("{} ({})", first.id, first.reason));
     let first: Vec<String> = first.collect();

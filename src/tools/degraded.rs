@@ -10,8 +10,7 @@ use crate::request::{Attempt, AttemptResult, Exclusion, Outcome};
 pub(super) const UNAVAILABLE: &str = "Model unavailable. Basic summary provided.";
 
 /// The lesson's words for a local model that cannot be reached.
-pub(super) const NOT_RUNNING: &str =
-    "Could not connect to model server. Ensure LiteLLM proxy and Ollama are running.";
+pub(super) const NOT_RUNNING: &str = "Could not connect to model server. Ensure LiteLLM proxy and Ollama are running.";
 
 /// The `error` of a result that is degraded or partial.
 pub(super) fn error(outcome: &Outcome, policy: &Policy) -> String {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::arguments::task_id;
-use super::record::{TaskRecord, Waits, ids};
+use super::record::{TaskRecord, ids};
 use super::spec::{About, Annotations, ToolSpec, spec as tool_spec};
 use super::toolbox::{Call, Tool};
 use crate::error::{Error, Result};
@@ -52,10 +52,11 @@ pub(super) async fn run(call: &Call<'_>, arguments: Map<String, Value>) -> Resul
             .hint("Ask the user if in doubt, then call again with \"confirm\": true."));
     }
     let deleted = call.store.delete_task(id, call.change()).await?;
+    let waits = call.waits(&deleted.task).await?;
     Ok(Deleted {
         success: true,
         message: format!("Deleted task {id}: {}", deleted.task.title),
-        task: TaskRecord::new(&deleted.task, Waits::ForNothing, call.today),
+        task: TaskRecord::new(&deleted.task, waits, call.today),
         unlinked: ids(&deleted.unlinked),
     })
 }

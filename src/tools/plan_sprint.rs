@@ -153,8 +153,7 @@ pub(super) async fn run(call: &Call<'_>, arguments: Map<String, Value>) -> Resul
         return Ok(empty(&wanted, &graph, computed));
     }
     let load = facts::ratio(facts::open_hours(&graph), sprint.capacity);
-    let ground =
-        Arc::new(Ground { tasks: tasks.clone(), known: Known::new(&graph), sprint, plan: computed.clone() });
+    let ground = Arc::new(Ground { tasks: tasks.clone(), known: Known::new(&graph), sprint, plan: computed.clone() });
     let question = Question {
         prompt: prompts::plan_sprint::prompt(&graph, &wanted.name, &sprint, &computed),
         judge: Arc::new({
@@ -288,7 +287,7 @@ fn plain_text(wanted: &Wanted, graph: &Graph<'_>, plan: &Plan) -> String {
         plan.capacity
     )];
     if plan.assumed > 0 {
-        lines.push(format!("{} of them have no estimate and count 4 h each.", plan.assumed));
+        lines.push(format!("Tasks without an estimate, counted as 4 h each: {}.", plan.assumed));
     }
     lines.push("Selected, in this order:".to_owned());
     for planned in plan.selected.iter().take(LINES) {

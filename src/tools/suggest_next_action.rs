@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::answer;
 use super::checks::{existing, id_in_field, ids_in, prose};
-use super::consult::{Consulted, Given, Question, consult, measures, projects};
+use super::consult::{Given, Question, consult, measures, projects};
 use super::degraded;
 use super::known::Known;
 use super::prompts;
@@ -113,7 +113,9 @@ pub(super) async fn run(call: &Call<'_>, arguments: Map<String, Value>) -> Resul
         fresh: params.fresh.unwrap_or(false),
     };
     let consulted = consult(call, question).await?;
-    Ok(at.result(&graph, from_facts(&graph, &ranking, best), &known, consulted, call))
+    let error = degraded::error(&consulted.outcome, &call.gateway.policy());
+    let settled = settle(consulted.given, from_facts(&graph, &ranking, best), &known, error);
+    Ok(at.result(&graph, settled, Routing::of(&consulted.outcome)))
 }
 
 fn local(call: &Call<'_>) -> DateTime {
@@ -139,7 +141,8 @@ fn judge(reply: &Reply, known: &Known, asked_about: &HashSet<TaskId>) -> Result<
         let why = format!("The suggestion speaks of {}, but \"task_id\" is {task}", spoken_of[0]);
         return Err(Rejection::new(RejectionCode::Contradiction, why));
     }
-    let minutes = answer::number(&object, "estimate_minutes").filter(|minutes| *minutes >= 1.0 && *minutes <= MAX_MINUTES);
+    let minutes =
+        answer::number(&object, "estimate_minutes").filter(|minutes| *minutes >= 1.0 && *minutes <= MAX_MINUTES);
     let Some(minutes) = minutes else {
         let why = format!("\"estimate_minutes\" must be a number from 1 to {MAX_MINUTES}");
         return Err(Rejection::new(RejectionCode::OutOfRange, why));
@@ -163,9 +166,38 @@ fn from_facts(graph: &Graph<'_>, ranking: &Ranking, best: &Ranked) -> Judged {
             clipped(title(best.id), TITLE_SHOWN),
             best.effort.hours
         ),
-        why: format!("{}.", best.reason),
+        why: sentence(&best.reason),
         estimate_minutes: best.effort.hours.minutes,
         after: next.map(|next| format!("{}: {}", next.id, clipped(title(next.id), TITLE_SHOWN))),
+    }
+}
+
+/// "due tomorrow, urgent" as a sentence.
+fn sentence(reason: &str) -> String {
+    let mut letters = reason.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
+}
+
+/// What is said in the end, and why it is not a model's if it is not.
+struct Settled {
+    status: State,
+    judged: Judged,
+    error: Option<String>,
+}
+
+fn settle(given: Given<Judged>, of_facts: Judged, known: &Known, error: String) -> Settled {
+    let so_far = match given {
+        Given::Accepted(judged) => return Settled { status: State::Ok, judged, error: None },
+        Given::Partial(text) => readable(&text, known),
+        Given::Nothing => None,
+    };
+    match so_far {
+        Some(so_far) => {
+            let suggestion = format!("{}\n\nA model had begun to say: {so_far}", of_facts.suggestion);
+            Settled { status: State::Partial, judged: Judged { suggestion, ..of_facts }, error: Some(error) }
+        }
+        None => Settled { status: State::Degraded, judged: of_facts, error: Some(error) },
     }
 }
 
@@ -176,27 +208,8 @@ struct Moment {
 }
 
 impl Moment {
-    fn result(
-        self,
-        graph: &Graph<'_>,
-        of_facts: Judged,
-        known: &Known,
-        consulted: Consulted<Judged>,
-        call: &Call<'_>,
-    ) -> Suggested {
-        let routing = Routing::of(&consulted.outcome);
-        let error = || Some(degraded::error(&consulted.outcome, &call.gateway.policy()));
-        let (status, judged, error) = match consulted.given {
-            Given::Accepted(judged) => (State::Ok, judged, None),
-            Given::Partial(text) => match readable(&text, known) {
-                Some(so_far) => {
-                    let suggestion = format!("{}\n\nA model had begun to say: {so_far}", of_facts.suggestion);
-                    (State::Partial, Judged { suggestion, ..of_facts }, error())
-                }
-                None => (State::Degraded, of_facts, error()),
-            },
-            Given::Nothing => (State::Degraded, of_facts, error()),
-        };
+    fn result(self, graph: &Graph<'_>, settled: Settled, routing: Routing) -> Suggested {
+        let Settled { status, judged, error } = settled;
         Suggested {
             suggestion: worded(&judged),
             task_count: self.count,
@@ -218,7 +231,10 @@ impl Moment {
         match ranking.tasks.first() {
             None => self.empty(&format!("No task{whose} is open. Create one, or enjoy the day."), "No open tasks"),
             Some(first) => {
-                let text = format!("Every open task{whose} waits for others; the most pressing is {}: {}.", first.id, first.reason);
+                let text = format!(
+                    "Every open task{whose} waits for others; the most pressing is {}: {}.",
+                    first.id, first.reason
+                );
                 self.empty(&text, "All open tasks are blocked")
             }
         }

@@ -85,7 +85,12 @@ impl Toolbox {
     }
 
     /// The result's keys, or why it cannot be done. A bug inside a tool is an error too, never a panic.
-    pub async fn call(&self, name: &str, arguments: Map<String, Value>, context: CallContext) -> Result<Map<String, Value>> {
+    pub async fn call(
+        &self,
+        name: &str,
+        arguments: Map<String, Value>,
+        context: CallContext,
+    ) -> Result<Map<String, Value>> {
         let tool = Tool::parse(name).ok_or_else(|| unknown(name))?;
         let started = Instant::now();
         let call = self.begin(tool, context);
