@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::chat::Tokens;
 use crate::names::ModelName;
 use crate::policy::{Limits, Policy};
+use crate::request::Limit;
 
 /// The limits of every model of a policy.
 pub struct Limiter {
@@ -45,12 +46,11 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The word for it in metrics and in the ledger.
-    pub fn as_str(self) -> &'static str {
+    pub fn limit(self) -> Limit {
         match self {
-            Self::Concurrency => "concurrency",
-            Self::Requests { .. } => "requests_per_minute",
-            Self::Tokens { .. } => "tokens_per_minute",
+            Self::Concurrency => Limit::Concurrency,
+            Self::Requests { .. } => Limit::RequestsPerMinute,
+            Self::Tokens { .. } => Limit::TokensPerMinute,
         }
     }
 }

@@ -1,3 +1,5 @@
+//! Vendors' wordings, and the kinds that they stand for.
+
 use super::*;
 
 fn kind(status: u16, body: &str, formatted: bool) -> Kind {

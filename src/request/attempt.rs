@@ -17,6 +17,8 @@ pub struct Attempt {
     pub kind: AttemptKind,
     pub result: AttemptResult,
     pub rejection: Option<Rejection>,
+    /// Which limit of ours kept it back, if one did.
+    pub kept_back: Option<Limit>,
     /// What went wrong, safe to show; `None` for an accepted answer.
     pub failure: Option<String>,
     pub usage: Usage,
@@ -37,6 +39,15 @@ words!(
         Retry => "retry",
         Fallback => "fallback",
         Escalation => "escalation",
+    }
+);
+
+words!(
+    /// A limit of the policy that a call can run into.
+    Limit {
+        Concurrency => "concurrency",
+        RequestsPerMinute => "requests_per_minute",
+        TokensPerMinute => "tokens_per_minute",
     }
 );
 

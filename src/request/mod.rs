@@ -12,7 +12,7 @@ mod outcome;
 mod signals;
 
 pub use ask::{Ask, Check, Progress, ProgressSink, Render, TooLong};
-pub use attempt::{Attempt, AttemptKind, AttemptResult};
+pub use attempt::{Attempt, AttemptKind, AttemptResult, Limit};
 pub use caller::Caller;
 pub use check::{Rejection, RejectionCode, Verdict};
 pub use decision::{Candidate, Complexity, Contribution, Decision, Exclusion, Reason};

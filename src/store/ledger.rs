@@ -10,7 +10,7 @@ use super::{Recorded, Store, outcomes};
 use crate::chat::NanoUsd;
 use crate::error::Result;
 use crate::names::ModelName;
-use crate::request::{Attempt, Outcome, RequestId};
+use crate::request::{Attempt, Limit, Outcome, RequestId};
 
 impl Store {
     /// Writes the end of a request: all its rows, or none.
@@ -109,9 +109,9 @@ async fn insert_request(conn: &mut SqliteConnection, outcome: &Outcome, process:
 
 async fn insert_attempt(conn: &mut SqliteConnection, request: RequestId, attempt: &Attempt) -> Result<()> {
     sqlx::query(
-        "INSERT INTO attempts (request, n, model, tier, kind, result, check_reason, check_why, failure, tokens_in, \
-         tokens_cached, tokens_out, usage, reserved, cost, started_at, ttft_ms, latency_ms, http_status) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO attempts (request, n, model, tier, kind, result, check_reason, check_why, kept_back, failure, \
+         tokens_in, tokens_cached, tokens_out, usage, reserved, cost, started_at, ttft_ms, latency_ms, http_status) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(request.to_string())
     .bind(attempt.n)
@@ -121,6 +121,7 @@ async fn insert_attempt(conn: &mut SqliteConnection, request: RequestId, attempt
     .bind(attempt.result.as_str())
     .bind(attempt.rejection.as_ref().map(|rejection| rejection.code.as_str()))
     .bind(attempt.rejection.as_ref().map(|rejection| &rejection.why))
+    .bind(attempt.kept_back.map(Limit::as_str))
     .bind(&attempt.failure)
     .bind(count(attempt.usage.input))
     .bind(count(attempt.usage.cached_input))

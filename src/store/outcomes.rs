@@ -11,8 +11,8 @@ use crate::chat::{NanoUsd, Usage, UsageSource};
 use crate::error::Result;
 use crate::names::{ModelName, TierName};
 use crate::request::{
-    Attempt, AttemptKind, AttemptResult, CacheUse, Decision, Outcome, Rejection, RejectionCode, RequestId, Signals,
-    Status,
+    Attempt, AttemptKind, AttemptResult, CacheUse, Decision, Limit, Outcome, Rejection, RejectionCode, RequestId,
+    Signals, Status,
 };
 
 /// `attempts` are those of these requests, in their order within each.
@@ -96,6 +96,7 @@ fn attempt(row: &SqliteRow) -> Result<Attempt> {
         kind: word(row, "kind", AttemptKind::parse)?,
         result: word(row, "result", AttemptResult::parse)?,
         rejection: rejection(row)?,
+        kept_back: kept_back(row)?,
         failure: cell(row, "failure")?,
         usage: usage(row)?,
         usage_source: word(row, "usage", usage_source)?,
@@ -106,6 +107,11 @@ fn attempt(row: &SqliteRow) -> Result<Attempt> {
         latency: duration(cell(row, "latency_ms")?),
         http_status: cell(row, "http_status")?,
     })
+}
+
+fn kept_back(row: &SqliteRow) -> Result<Option<Limit>> {
+    let Some(limit) = cell::<Option<&str>>(row, "kept_back")? else { return Ok(None) };
+    Limit::parse(limit).map(Some).ok_or_else(|| unreadable("kept_back"))
 }
 
 fn rejection(row: &SqliteRow) -> Result<Option<Rejection>> {

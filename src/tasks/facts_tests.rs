@@ -1,3 +1,5 @@
+//! The numbers that plain logic finds, on tasks made for it.
+
 use jiff::civil::date;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! What the graph refuses, and what it makes of links.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What comes first, and the reasons that are told for it.
+
 use jiff::civil::date;
 use proptest::prelude::*;
 

@@ -306,7 +306,7 @@ fn is_short_form(before: &str) -> bool {
     SHORT.contains(&word.trim_start_matches('(')) || word.chars().count() == 1
 }
 
-/// "Please", "we need to", "TODO:" and their like say nothing about the task.
+/// "Please", "we need to", "Task:" and their like say nothing about the task.
 fn without_lead(mut text: &str) -> &str {
     const LEADS: &[&str] = &[
         "please ",

@@ -1,3 +1,5 @@
+//! What a sentence gives away: similar tasks, words of urgency, an effort, a title.
+
 use jiff::civil::date;
 use proptest::prelude::*;
 

@@ -102,9 +102,6 @@ families! {
         "Tokens of one call of a model, in OpenTelemetry's terms; input includes cached input.";
 }
 
-/// The limits of one model, as the limiter calls them.
-pub(super) const LIMITS: &[&str] = &["concurrency", "requests_per_minute", "tokens_per_minute"];
-
 /// Task bookkeeping takes milliseconds, a model seconds; 40 s is the default deadline and 50 s the last one a host
 /// waits for, so the edges stand close around them.
 const REQUEST_SECONDS: &[f64] =

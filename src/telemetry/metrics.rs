@@ -15,7 +15,7 @@ use crate::chat::NanoUsd;
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::names::{ModelName, words};
 use crate::policy::Policy;
-use crate::request::Door;
+use crate::request::{Door, Limit};
 use crate::tasks;
 
 /// A cheap clone over one recorder.
@@ -89,8 +89,8 @@ impl Metrics {
         for door in Door::ALL {
             metrics.set(&families::IN_FLIGHT, [door.as_str()], 0.0);
         }
-        for limit in families::LIMITS {
-            metrics.count(&families::LIMIT_REJECTIONS, [limit], 0);
+        for limit in Limit::ALL {
+            metrics.count(&families::LIMIT_REJECTIONS, [limit.as_str()], 0);
         }
         Ok(metrics)
     }

@@ -19,8 +19,8 @@ impl Metrics {
         for (index, attempt) in outcome.attempts.iter().enumerate() {
             let before = &outcome.attempts[..index];
             self.count(&family::ATTEMPTS, attempt_labels(attempt), 1);
-            if let Some(limit) = limit_of(attempt) {
-                self.count(&family::LIMIT_REJECTIONS, [limit], 1);
+            if let Some(limit) = attempt.kept_back {
+                self.count(&family::LIMIT_REJECTIONS, [limit.as_str()], 1);
             }
             if !was_sent(attempt) {
                 continue;
@@ -124,14 +124,6 @@ fn was_sent(attempt: &Attempt) -> bool {
         AttemptResult::Context => attempt.http_status.is_some(),
         _ => true,
     }
-}
-
-/// Which limit of ours kept the attempt back: the row says it in words, "… is at its limit of requests per minute."
-fn limit_of(attempt: &Attempt) -> Option<&'static str> {
-    let why = attempt.failure.as_ref().filter(|_| attempt.result == AttemptResult::Skipped)?;
-    let (_, limit) = why.split_once("at its limit of ")?;
-    let limit = limit.trim_end_matches('.').replace(' ', "_");
-    family::LIMITS.iter().copied().find(|known| *known == limit)
 }
 
 /// The tier of the model whose answer was used; `none` when logic answered.

@@ -11,7 +11,7 @@ use super::super::metrics::{Metrics, Period};
 use crate::chat::{NanoUsd, Tokens, Usage, UsageSource};
 use crate::names::TierName;
 use crate::request::{
-    Attempt, AttemptKind, AttemptResult, CacheUse, Complexity, Decision, Door, Measures, Outcome, Rejection,
+    Attempt, AttemptKind, AttemptResult, CacheUse, Complexity, Decision, Door, Limit, Measures, Outcome, Rejection,
     RejectionCode, RequestId, Signals, Status, Target,
 };
 
@@ -25,6 +25,7 @@ fn attempt(n: u32, model: &str, kind: AttemptKind, result: AttemptResult) -> Att
         kind,
         result,
         rejection: rejected.then(|| Rejection::new(RejectionCode::UnknownTask, "TASK-0099 does not exist")),
+        kept_back: None,
         failure: None,
         usage: Usage { input: Tokens(100), cached_input: Tokens(40), output: Tokens(10) },
         usage_source: UsageSource::Reported,
@@ -121,7 +122,7 @@ fn a_step_over_a_skipped_model_starts_where_something_was_sent() {
             attempt(1, "task-api-model", AttemptKind::First, AttemptResult::Timeout),
             attempt(2, "task-api-model", AttemptKind::Retry, AttemptResult::Connect),
             Attempt {
-                failure: Some("spare is at its limit of requests per minute.".to_owned()),
+                kept_back: Some(Limit::RequestsPerMinute),
                 ..attempt(3, "spare", AttemptKind::Fallback, AttemptResult::Skipped)
             },
             attempt(4, "gpt-4o", AttemptKind::Fallback, AttemptResult::Accepted),

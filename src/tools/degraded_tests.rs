@@ -21,6 +21,7 @@ fn attempt(model: &str, result: AttemptResult, failure: &str) -> Attempt {
         kind: AttemptKind::First,
         result,
         rejection: None,
+        kept_back: None,
         failure: Some(failure.to_owned()),
         usage: Usage::default(),
         usage_source: UsageSource::Unknown,

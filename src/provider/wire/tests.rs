@@ -1,3 +1,5 @@
+//! Bodies as they are written, replies as they are read.
+
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 

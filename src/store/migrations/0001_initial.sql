@@ -127,6 +127,7 @@ CREATE TABLE attempts (
     result TEXT NOT NULL,
     check_reason TEXT,
     check_why TEXT,
+    kept_back TEXT,
     failure TEXT,
     tokens_in INTEGER NOT NULL,
     tokens_cached INTEGER NOT NULL,

@@ -77,14 +77,14 @@ prop_compose! {
     fn attempt()(
         (model, tier) in (text(), text()), kind in select(AttemptKind::ALL), result in select(AttemptResult::ALL),
         rejection in proptest::option::of((select(RejectionCode::ALL), text())), failure in proptest::option::of(text()),
-        usage in usage(), source in select(&[UsageSource::Reported, UsageSource::Estimated, UsageSource::Unknown][..]),
+        kept_back in proptest::option::of(select(Limit::ALL)), usage in usage(), source in select(&[UsageSource::Reported, UsageSource::Estimated, UsageSource::Unknown][..]),
         (reserved, cost) in (amount(), amount()), started_at in instant(), ttft in proptest::option::of(span()),
         latency in span(), http_status in proptest::option::of(any::<u16>()),
     ) -> Attempt {
         Attempt {
             n: 1, model: model.into(), tier: tier.into(), kind, result,
             rejection: rejection.map(|(code, why)| Rejection::new(code, why)),
-            failure, usage, usage_source: source, reserved, cost, started_at, ttft, latency, http_status,
+            kept_back, failure, usage, usage_source: source, reserved, cost, started_at, ttft, latency, http_status,
         }
     }
 }

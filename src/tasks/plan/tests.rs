@@ -1,3 +1,5 @@
+//! The sprint planner: what it takes, what it leaves, which swaps it lets through.
+
 use jiff::civil::{Date, date};
 use proptest::prelude::*;
 
