@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::answer;
 use super::arguments::word;
-use super::checks::{existing, id_in_field, prose};
+use super::checks::{SHOWN, existing, id_in_field, prose};
 use super::consult::{Consulted, Given, Question, consult, measures, projects};
 use super::degraded::{self, UNAVAILABLE};
 use super::known::Known;
@@ -241,7 +241,7 @@ fn result(
 /// The analysis so far, if nothing in it is wrong.
 fn readable(text: &str, known: &Known) -> Option<String> {
     let text = answer::so_far(text, "analysis")?;
-    existing(&text, known).is_ok().then(|| format!("{text}…"))
+    existing(&text, known).is_ok().then(|| format!("{}…", clipped(&text, SHOWN)))
 }
 
 fn summary(workload: &Workload) -> Summary {

@@ -10,6 +10,9 @@ use super::spec::{About, Annotations, ToolSpec, spec as tool_spec};
 use super::toolbox::{Call, Tool};
 use crate::error::{Error, Result};
 
+/// How many unlinked tasks are named.
+const UNLINKED_SHOWN: usize = 200;
+
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Params {
@@ -28,6 +31,9 @@ pub(super) struct Deleted {
     /// Tasks that depended on it or were its subtasks, and no longer name it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unlinked: Vec<String>,
+    /// Only the first of them are named.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    truncated: bool,
 }
 
 pub(super) fn spec(tool: Tool) -> ToolSpec {
@@ -57,6 +63,7 @@ pub(super) async fn run(call: &Call<'_>, arguments: Map<String, Value>) -> Resul
         success: true,
         message: format!("Deleted task {id}: {}", deleted.task.title),
         task: TaskRecord::new(&deleted.task, waits, call.today),
-        unlinked: ids(&deleted.unlinked),
+        unlinked: ids(&deleted.unlinked[..deleted.unlinked.len().min(UNLINKED_SHOWN)]),
+        truncated: deleted.unlinked.len() > UNLINKED_SHOWN,
     })
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::answer;
-use super::checks::{existing, id_in_field, ids_in, prose};
+use super::checks::{SHOWN, existing, id_in_field, ids_in, prose};
 use super::consult::{Given, Question, consult, measures, projects};
 use super::degraded;
 use super::known::Known;
@@ -29,6 +29,7 @@ use crate::tasks::{Task, TaskId, facts};
 const MAX_MINUTES: f64 = 10_000.0;
 const OUTPUT_ITEMS: usize = 5;
 const TITLE_SHOWN: usize = 100;
+const AFTER_SHOWN: usize = 300;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -149,6 +150,7 @@ fn judge(reply: &Reply, known: &Known, asked_about: &HashSet<TaskId>) -> Result<
     };
     let after = answer::text(&object, "after");
     existing(after.as_deref().unwrap_or(""), known)?;
+    let after = after.map(|text| clipped(&text, AFTER_SHOWN));
     // In range, so the conversion loses only a fraction of a minute.
     Ok(Judged { task, suggestion, why, estimate_minutes: minutes.round() as u32, after })
 }
@@ -270,7 +272,7 @@ fn worded(judged: &Judged) -> String {
 /// What a broken answer had suggested, if nothing in it is wrong.
 fn readable(text: &str, known: &Known) -> Option<String> {
     let text = answer::so_far(text, "suggestion")?;
-    existing(&text, known).is_ok().then(|| format!("{text}…"))
+    existing(&text, known).is_ok().then(|| format!("{}…", clipped(&text, SHOWN)))
 }
 
 #[cfg(test)]
