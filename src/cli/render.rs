@@ -2,7 +2,8 @@
 //! that no tool needs a second form.
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{ContentArrangement, Table};
+
+use comfy_table::{ContentArrangement, LineStyle, Table};
 use serde_json::{Map, Value};
 
 use crate::tools::ToolSpec;
@@ -125,7 +126,9 @@ fn footer(routing: &Map<String, Value>) -> String {
 
 fn plain_table() -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_width(100);
+    // A line under the heading is enough; one under each row would double the length.
+    let style = UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none());
+    table.load_style(style).set_content_arrangement(ContentArrangement::Dynamic).set_width(100);
     table
 }
 
