@@ -2,6 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests stop at the first surprise")]
 
+mod binary;
+mod faults;
+mod hammer;
+#[allow(dead_code, reason = "shared with the tests of real programs, which use the rest")]
+#[path = "../real/ledger.rs"]
+mod ledger;
+mod lesson;
 mod provider;
 mod tidy;
 mod upstream;
