@@ -60,15 +60,22 @@ async fn two_processes_that_hammer_one_database_lose_nothing() {
     }
 
     let ledger = home.ledger().await;
-    for (who, tasks) in [("bob", &anns), ("ann", &bobs)] {
-        for task in tasks {
-            let id = task["id"].as_str().unwrap().trim_start_matches("TASK-").parse().unwrap();
-            let stored = ledger.texts("SELECT title, description FROM tasks WHERE id = ?", id).await;
-            assert_eq!(stored, [(task["title"].as_str().unwrap().to_owned(), note(who, task))]);
-            let events = ledger.texts("SELECT what, json_extract(\"after\", '$.version') || '' FROM task_events WHERE task = ? ORDER BY seq", id).await;
-            assert_eq!(events, [("created".to_owned(), "1".to_owned()), ("updated".to_owned(), "2".to_owned())]);
-        }
-    }
+    let number = |task: &Value| task["id"].as_str().unwrap().trim_start_matches("TASK-").parse::<i64>().unwrap();
+    let title = |task: &Value| task["title"].as_str().unwrap().to_owned();
+    let as_answered = [("bob", &anns), ("ann", &bobs)].into_iter().flat_map(|(other, tasks)| {
+        tasks.iter().map(move |task| (format!("{} / {}", title(task), note(other, task)), number(task)))
+    });
+    let mut as_answered: Vec<(String, i64)> = as_answered.collect();
+    as_answered.sort_unstable_by_key(|(_, id)| *id);
+    let stored = ledger.numbers("SELECT title || ' / ' || description, id FROM tasks ORDER BY id").await;
+    assert!(stored == as_answered, "what is stored is what was answered, with every update");
+    let histories = ledger
+        .numbers(
+            "SELECT history, count(*) FROM (SELECT group_concat(what || ' ' || json_extract(\"after\", '$.version')) \
+             AS history FROM (SELECT * FROM task_events ORDER BY seq) GROUP BY task) GROUP BY 1",
+        )
+        .await;
+    assert_eq!(histories, [("created 1,updated 2".to_owned(), 2 * i64::try_from(EACH).unwrap())]);
     let rows = ledger.numbers("SELECT tool || ' ' || status, count(*) FROM requests GROUP BY 1 ORDER BY 1").await;
     let each = i64::try_from(2 * EACH).unwrap();
     assert_eq!(rows, [("create_task ok".to_owned(), each), ("update_task ok".to_owned(), each)]);

@@ -66,11 +66,6 @@ impl Ledger {
     pub async fn numbers(&self, sql: &'static str) -> Vec<(String, i64)> {
         sqlx::query_as(sql).fetch_all(&self.0).await.unwrap()
     }
-
-    /// A statement about one task with two texts in each row.
-    pub async fn texts(&self, sql: &'static str, task: i64) -> Vec<(String, String)> {
-        sqlx::query_as(sql).bind(task).fetch_all(&self.0).await.unwrap()
-    }
 }
 
 impl FromRow<'_, SqliteRow> for AttemptRow {
