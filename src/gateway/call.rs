@@ -204,15 +204,15 @@ impl Run<'_> {
             attempt.rejection = rejection.clone();
         }
         match rejection {
-            None => End::Answer(CachedAnswer {
+            None => End::Answer(Box::new(CachedAnswer {
                 model: candidate.model.clone(),
                 tier: candidate.tier.clone(),
                 reply,
                 ttl: self.route.cache_ttl,
-            }),
+            })),
             Some(rejection) => {
                 let why = rejection.why.clone();
-                self.rejections.push(Rejection { ..rejection });
+                self.rejections.push(rejection);
                 End::Setback { setback: Setback::Rejected, why }
             }
         }

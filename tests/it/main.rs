@@ -15,6 +15,7 @@ mod mcp;
 mod policies;
 mod provider;
 mod server;
+#[allow(dead_code, reason = "shared with the tests of real programs, which use the rest")]
 #[path = "../real/taskgate.rs"]
 mod taskgate;
 mod tidy;
