@@ -15,7 +15,7 @@ use crate::chat::{ChatRequest, Finish, NanoUsd, Price, Reply, Tokens, Usage, Usa
 use crate::error::{Error, Kind};
 use crate::policy::{Backend, Model};
 use crate::provider::{Answer, Call};
-use crate::request::{Attempt, AttemptKind, AttemptResult, Candidate, Progress, Rejection, Verdict};
+use crate::request::{Attempt, AttemptKind, AttemptResult, Candidate, Progress, Verdict};
 
 /// A progress line for every so many tokens of an answer.
 const TOKENS_PER_NOTE: u64 = 20;
