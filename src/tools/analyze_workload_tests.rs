@@ -1,3 +1,5 @@
+//! Answers about a workload that pass and that do not, and the summary without a model.
+
 use serde_json::json;
 
 use super::*;
@@ -51,7 +53,11 @@ fn bad_answers_are_refused_with_code_and_reason() {
         (answer("heavy", json!("TASK-0001"), FINE), WrongShape, "\"priorities\" must be a list of up to 3 task ids"),
         (answer("heavy", json!(["the login"]), FINE), WrongShape, "\"priorities\" must be a list of up to 3 task ids"),
         (answer("heavy", json!([]), FINE), WrongShape, "The answer named no priorities, though tasks are open"),
-        (answer("heavy", ids.clone(), "See TASK-0077 for the rest of it."), UnknownTask, "The answer named TASK-0077, which does not exist"),
+        (
+            answer("heavy", ids.clone(), "See TASK-0077 for the rest of it."),
+            UnknownTask,
+            "The answer named TASK-0077, which does not exist",
+        ),
         (answer("heavy", ids.clone(), ""), WrongShape, "The answer has no text under \"analysis\""),
         (answer("heavy", ids.clone(), "ok"), Empty, "The text under \"analysis\" says nothing"),
         (
@@ -91,6 +97,6 @@ fn the_basic_summary_goes_on_with_what_is_known() {
     let text = basic_summary(&facts::workload(&graph, TODAY, Horizon::Week));
     let begins = "Model unavailable. Basic summary provided. 3 of 4 tasks are open: 0 overdue, 1 due by 2026-11-29, 1 blocked, \
                   2 without a due day. The work that is due takes 4 h, 40 h are available: manageable. \
-                  Without an estimate a task counts 4 h: 1 of them. Focus first on TASK-0001 (";
+                  Due tasks without an estimate, counted as 4 h each: 1. Focus first on TASK-0001 (";
     assert!(text.starts_with(begins), "{text}");
 }

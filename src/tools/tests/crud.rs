@@ -94,7 +94,12 @@ async fn lists_are_paged_flagged_and_small() {
     let world = World::new([]).await;
     for number in 0..25 {
         let title = "t".repeat(200);
-        world.call("create_task", json!({"title": title, "description": "d".repeat(4_000), "tags": [format!("n{number}")]})).await;
+        world
+            .call(
+                "create_task",
+                json!({"title": title, "description": "d".repeat(4_000), "tags": [format!("n{number}")]}),
+            )
+            .await;
     }
     let page = world.call("list_tasks", json!({})).await;
     assert_eq!((&page["count"], page["tasks"].as_array().unwrap().len()), (&json!(25), 20));
@@ -110,6 +115,32 @@ async fn lists_are_paged_flagged_and_small() {
     assert_eq!(text(&after["tasks"][0], "id"), format!("TASK-{:04}", shown + 1));
 }
 
+/// The fattest task there can be, with the fattest surroundings: `World::call` holds every result under 60 KB.
+#[tokio::test]
+async fn no_record_is_too_large_to_show() {
+    let world = World::new([]).await;
+    let fat = |letter: &str, number: usize| letter.repeat(number);
+    let tags = |letter: &str| (0..20).map(|n| format!("{}{n:02}", fat(letter, 98))).collect::<Vec<_>>();
+    let fields = |letter: &str| {
+        json!({"title": fat(letter, 200), "description": fat(letter, 10_000), "assignee": fat(letter, 100),
+               "project": fat(letter, 100), "tags": tags(letter), "estimate_hours": 1})
+    };
+    world.call("create_task", fields("🎉")).await;
+    for letter in ["🎈", "🎁", "🎉"] {
+        let mut update = fields(letter);
+        update["task_id"] = "1".into();
+        world.call("update_task", update).await;
+    }
+    for _ in 0..60 {
+        world.call("create_task", json!({"title": fat("🎉", 200), "parent_id": "1", "depends_on": ["1"]})).await;
+    }
+    let shown = world.call("get_task", json!({"task_id": "1"})).await;
+    assert_eq!(shown["truncated"], true);
+    assert!(!shown["history"].as_array().unwrap().is_empty() && !shown["blocks"].as_array().unwrap().is_empty());
+    world.call("list_tasks", json!({"detail": "full", "limit": 100})).await;
+    world.call("delete_task", json!({"task_id": "1", "confirm": true})).await;
+}
+
 #[tokio::test]
 async fn every_call_leaves_one_row_that_says_how_it_ended() {
     let world = World::new([]).await;
@@ -123,6 +154,7 @@ async fn every_call_leaves_one_row_that_says_how_it_ended() {
         .map(|row| (row.outcome.signals.target.as_str().to_owned(), row.outcome.status, row.outcome.attempts.len()))
         .collect();
     let row = |tool: &str, status| (tool.to_owned(), status, 0);
-    let expected = [row("create_task", Status::Ok), row("create_task", Status::Rejected), row("get_task", Status::Rejected)];
+    let expected =
+        [row("create_task", Status::Ok), row("create_task", Status::Rejected), row("get_task", Status::Rejected)];
     assert_eq!(rows, expected);
 }
