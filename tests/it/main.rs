@@ -15,7 +15,7 @@ mod mcp;
 mod policies;
 mod provider;
 mod server;
-#[allow(dead_code, reason = "shared with the tests of real programs, which use the rest")]
+#[expect(dead_code, reason = "shared with the tests that need the real programs; not all of it is used here")]
 #[path = "../real/taskgate.rs"]
 mod taskgate;
 mod tidy;
