@@ -37,8 +37,7 @@ pub(super) async fn of_a_session(app: &App, stop: &CancellationToken) {
 pub(super) async fn of_a_server(app: &App, stop: &CancellationToken) {
     let tail = async {
         every(TAIL_EVERY, "the ledger of other processes", stop, || tail(app)).await;
-        // What was counted and what the cursor says must agree when the next server takes over.
-        if let Err(error) = tail(app).await {
+        if let Err(error) = hand_over(app).await {
             tracing::warn!("the last rows of other processes were not counted: {error}");
         }
     };
@@ -105,6 +104,13 @@ async fn tail(app: &App) -> Result<()> {
             return Ok(());
         }
     }
+}
+
+/// What was counted and what the cursor says agree when the next server takes over, and it need not wait.
+async fn hand_over(app: &App) -> Result<()> {
+    tail(app).await?;
+    app.store.take_lease(LEASE, Timestamp::now(), Duration::ZERO).await?;
+    Ok(())
 }
 
 /// A server that has HTTP doors is scraped itself and has counted what came in by them.

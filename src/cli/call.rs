@@ -41,22 +41,23 @@ pub(super) async fn run(app: &App, asked: &Arguments) -> anyhow::Result<bool> {
         output::result(&render::tools(app.toolbox.specs()))?;
         return Ok(true);
     };
-    match arguments_for(app, tool, asked) {
+    match arguments_for(app, tool, &asked.pairs, asked.json.as_deref()) {
         Ok(arguments) => call(app, tool, arguments).await,
         Err(error) => print(Err(error)),
     }
 }
 
-fn arguments_for(app: &App, tool: &str, asked: &Arguments) -> Result<Map<String, Value>> {
+/// What was written as `key=value` and behind `--json`, as a tool takes it.
+pub(super) fn arguments_for(app: &App, tool: &str, pairs: &[String], json: Option<&str>) -> Result<Map<String, Value>> {
     let spec = app.toolbox.specs().iter().find(|spec| spec.name == tool);
-    let mut object = match &asked.json {
+    let mut object = match json {
         None => Map::new(),
         Some(text) => serde_json::from_str(text).map_err(|error| {
             Error::bad_request(format!("--json is not a JSON object: {error}"))
                 .hint(r#"Give one object, such as --json '{"title": "Review budget"}'."#)
         })?,
     };
-    object.extend(arguments::from_pairs(&asked.pairs, spec.map(|spec| &spec.input_schema))?);
+    object.extend(arguments::from_pairs(pairs, spec.map(|spec| &spec.input_schema))?);
     Ok(object)
 }
 
@@ -131,6 +132,11 @@ fn shown_progress() -> ProgressSink {
         let mut error = stderr().lock();
         let _ = write!(error, "\r\x1b[2K{line}").and_then(|()| error.flush());
     })
+}
+
+/// `false` always: the error that a call ends with, printed as the call's result would have been.
+pub(super) fn refused(error: Error) -> anyhow::Result<bool> {
+    print(Err(error))
 }
 
 fn print(result: Result<Map<String, Value>>) -> anyhow::Result<bool> {

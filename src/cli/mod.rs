@@ -7,6 +7,7 @@ mod arguments;
 mod call;
 pub mod check;
 mod demo;
+mod explain;
 mod output;
 mod render;
 pub mod schema;
@@ -61,6 +62,8 @@ enum Command {
     Serve,
     /// Call one tool, as an MCP client would
     Call(call::Arguments),
+    /// Show what a tool call would do now: route, complexity, models in order, worst-case cost; nothing is called
+    Explain(explain::Arguments),
     /// Fill a scratch database with a project and show every tool at work: answer, decision, cost
     Demo,
     /// Check a policy: everything that is wrong with it, and what may leave the machine
@@ -98,7 +101,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         Command::Mcp | Command::Serve => true,
-        Command::Call(_) | Command::Demo => false,
+        Command::Call(_) | Command::Explain(_) | Command::Demo => false,
     };
     // What a command did is its result; a server has nothing else to say than its log.
     let asked_for_a_log = cli.global.log.is_some() || environment("TASKGATE_LOG").is_some_and(|log| !log.is_empty());
@@ -120,6 +123,7 @@ async fn run_with_app(command: &Command, settings: &Settings, policy: Arc<Policy
         Command::Mcp => app.mcp().await.map(|()| true),
         Command::Serve => app.serve(settings.listen).await.map(|()| true),
         Command::Call(arguments) => call::run(&app, arguments).await,
+        Command::Explain(arguments) => explain::run(&app, arguments).await,
         Command::Check { .. } | Command::Schema | Command::Demo => Ok(true),
     };
     app.close().await;

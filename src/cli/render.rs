@@ -2,7 +2,8 @@
 //! that no tool needs a second form.
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{ContentArrangement, Table};
+
+use comfy_table::{ContentArrangement, LineStyle, Table};
 use serde_json::{Map, Value};
 
 use crate::tools::ToolSpec;
@@ -17,7 +18,12 @@ const COLUMNS: &[(&str, &str)] = &[
     ("estimate_hours", "hours"),
     ("assignee", "assignee"),
     ("project", "project"),
+    ("why", "why"),
+    ("reason", "why"),
 ];
+
+/// Prose is easier to read in lines of a book's width.
+const WIDTH: usize = 96;
 
 /// Said by the result being there at all.
 const OBVIOUS: &[&str] = &["success"];
@@ -53,11 +59,13 @@ pub(super) fn tools(specs: &[ToolSpec]) -> String {
 fn part(key: &str, value: &Value) -> String {
     let name = key.replace('_', " ");
     match value {
-        Value::String(text) if text.contains('\n') || text.len() > 60 => format!("\n{name}:\n{}\n", text.trim_end()),
+        Value::String(text) if text.contains('\n') || text.len() > WIDTH - key.len() => {
+            format!("\n{name}:\n{}\n", textwrap::fill(text.trim_end(), WIDTH))
+        }
         Value::Object(record) => format!("\n{name}:\n{}", fields(record)),
         Value::Array(items) if items.is_empty() => format!("{name}: none"),
         Value::Array(items) if items.iter().all(|item| item.get("id").is_some() && item.get("title").is_some()) => {
-            format!("\n{}", tasks(items))
+            format!("\n{name}:\n{}", tasks(items))
         }
         Value::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
             let lines: Vec<String> = items.iter().map(|item| format!("  - {}", inline(item))).collect();
@@ -79,7 +87,8 @@ fn tasks(items: &[Value]) -> String {
 }
 
 fn fields(record: &Map<String, Value>) -> String {
-    let told: Vec<_> = record.iter().filter(|(_, value)| !value.is_null()).collect();
+    let says_nothing = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+    let told: Vec<_> = record.iter().filter(|(_, value)| !says_nothing(value)).collect();
     let width = told.iter().map(|(key, _)| key.chars().count()).max().unwrap_or(0);
     let line = |(key, value): &(&String, &Value)| format!("  {:width$}  {}", key.replace('_', " "), inline(value));
     told.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -110,14 +119,16 @@ fn footer(routing: &Map<String, Value>) -> String {
         _ => "logic alone".to_owned(),
     }];
     words.extend(text("latency_ms").map(|milliseconds| format!("{milliseconds} ms")));
-    words.extend(text("cost_usd").map(|usd| format!("${usd}")));
-    words.extend(text("reason"));
-    format!("\n— {}", words.join(" · "))
+    words.extend(routing.get("cost_usd").and_then(Value::as_f64).map(|usd| format!("${usd}")));
+    let reason = text("reason").map(|reason| format!("\n  {}", textwrap::fill(&reason, WIDTH).replace('\n', "\n  ")));
+    format!("\n— {}{}", words.join(" · "), reason.unwrap_or_default())
 }
 
 fn plain_table() -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_width(100);
+    // A line under the heading is enough; one under each row would double the length.
+    let style = UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none());
+    table.load_style(style).set_content_arrangement(ContentArrangement::Dynamic).set_width(100);
     table
 }
 
@@ -152,7 +163,7 @@ mod tests {
     #[test]
     fn the_last_line_says_who_answered() {
         let text = shown(json!({ "analysis": "Fine.", "routing": { "model": "task-api-model", "tier": "local",
-            "latency_ms": 1200, "cost_usd": "0", "reason": "low complexity" } }));
-        assert!(text.ends_with("— task-api-model (local) · 1200 ms · $0 · low complexity"), "{text}");
+            "latency_ms": 1200, "cost_usd": 0.0, "reason": "low complexity" } }));
+        assert!(text.ends_with("— task-api-model (local) · 1200 ms · $0\n  low complexity"), "{text}");
     }
 }

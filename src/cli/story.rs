@@ -3,12 +3,13 @@
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 
-use crate::chat::UsageSource;
+use crate::chat::{Tokens, UsageSource};
+use crate::gateway::Rehearsal;
 use crate::policy::Policy;
 use crate::request::{Attempt, AttemptKind, AttemptResult, Candidate, Decision, Exclusion, Outcome, Status};
 
 /// The decision whole: route, score with every signal, models in order with why each is in or out.
-pub(super) fn decision(decision: &Decision, policy: &Policy) -> String {
+fn decision(decision: &Decision, policy: &Policy) -> String {
     let mut parts: Vec<String> = decision.reasons.iter().map(|reason| format!("  {}", reason.text)).collect();
     if !decision.complexity.contributions.is_empty() {
         parts.push(format!("\nComplexity {:.2}\n{}", decision.complexity.score, signals(decision)));
@@ -17,6 +18,23 @@ pub(super) fn decision(decision: &Decision, policy: &Policy) -> String {
         parts.push(format!("\nModels, in the order of trying\n{}", candidates(decision, policy)));
     }
     parts.join("\n")
+}
+
+/// The decision, and what one call of each model would take at most.
+pub(super) fn rehearsal(rehearsal: &Rehearsal, policy: &Policy) -> String {
+    let mut text = decision(&rehearsal.decision, policy);
+    if !rehearsal.calls.is_empty() {
+        let mut table = plain();
+        table.set_header(["  model", "prompt", "answer up to", "costs at most"]);
+        for call in &rehearsal.calls {
+            let tokens = |count: Tokens| format!("{} tokens", count.0);
+            let worst_case = call.worst_case_nanousd.to_string();
+            let name = format!("  {}", call.model);
+            table.add_row([name, tokens(call.prompt_tokens), tokens(call.max_output_tokens), worst_case]);
+        }
+        text += &format!("\n\nOne call\n{table}");
+    }
+    text
 }
 
 /// What a request did, line by line: where it was sent and why, each attempt, what it cost.

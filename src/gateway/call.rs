@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::decide::Setback;
-use super::dispatch::{End, Run};
+use super::dispatch::{End, Run, fitted};
 use super::meter::{Exhausted, Meter};
 use super::retry::{self, Step};
 use crate::cache::CachedAnswer;
@@ -87,8 +87,7 @@ impl Run<'_> {
             Ok(request) => {
                 let spec = &model.spec;
                 let format = self.inner.formats.fitting(&spec.name, &spec.capabilities, request.format.clone());
-                let max_output = request.max_output.min(spec.max_output);
-                Ok(ChatRequest { format, max_output, ..self.dressed(request) })
+                Ok(ChatRequest { format, ..self.dressed(fitted(model, request)) })
             }
             Err(long) => {
                 let why = format!(
@@ -242,7 +241,7 @@ fn told(error: &Error) -> String {
 }
 
 /// The price of the longest prompt and the longest answer that this request can turn into. Free models cost nothing.
-fn worst_case(model: &Model, request: &ChatRequest) -> NanoUsd {
+pub(super) fn worst_case(model: &Model, request: &ChatRequest) -> NanoUsd {
     let usage = Usage { input: request.input_at_most(), cached_input: Tokens::ZERO, output: request.max_output };
     model.price.map_or(NanoUsd::ZERO, |price| price.cost(usage))
 }

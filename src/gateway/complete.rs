@@ -23,7 +23,7 @@ use crate::cache::{Answers, CacheKey, CachedAnswer, KeyParts, Lookup};
 use crate::limit::Limiter;
 use crate::policy::{Policy, Route};
 use crate::provider::Sender;
-use crate::request::{Ask, CacheUse, Completion, Decision, Outcome, Signals, Status};
+use crate::request::{Ask, CacheUse, Completion, Outcome, Signals, Status};
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
@@ -52,7 +52,7 @@ impl Gateway {
         Self::with_parts(policy, Box::new(sender), Box::new(store), metrics)
     }
 
-    pub(super) fn with_parts(
+    pub(crate) fn with_parts(
         policy: Arc<Policy>,
         upstream: Box<dyn Upstream>,
         ledger: Box<dyn Ledger>,
@@ -75,11 +75,6 @@ impl Gateway {
         self.0.policy.clone()
     }
 
-    /// The decision that would be taken now. Nothing is called, spent or written down.
-    pub fn explain(&self, signals: &Signals) -> Decision {
-        decide(&self.0.policy, signals, &View::of(&self.0.policy))
-    }
-
     /// Gets an answer, if there is one to be had. Always returns, within the envelope's deadline, and always leaves
     /// exactly one outcome behind, also when this future is dropped.
     pub async fn complete(&self, ask: Ask) -> (Outcome, Completion) {
@@ -99,20 +94,23 @@ impl Gateway {
         // The task catches panics itself; it can only be gone because the runtime is being torn down.
         end.unwrap_or_else(|_| {
             let (signals, beginning) = abandoned;
-            let decision = self.explain(&signals);
-            let settled = Settled { signals, decision, status: Status::Cancelled, ..Settled::empty(&self.0.policy) };
-            (record::outcome(settled, &self.0.policy, beginning), Completion::None)
+            (self.unanswered(signals, Status::Cancelled, beginning), Completion::None)
         })
     }
 
     /// Writes down a request that logic answered: one outcome, no attempts.
     pub async fn note(&self, signals: Signals, status: Status, started: std::time::Instant) -> Outcome {
         let beginning = Beginning { started: Instant::from_std(started), ..Beginning::now() };
-        let decision = self.explain(&signals);
-        let settled = Settled { signals, decision, status, ..Settled::empty(&self.0.policy) };
-        let outcome = record::outcome(settled, &self.0.policy, beginning);
+        let outcome = self.unanswered(signals, status, beginning);
         record::settle(&self.0, &outcome).await;
         outcome
+    }
+
+    /// The outcome of a request that asked nobody, not yet written down.
+    pub(super) fn unanswered(&self, signals: Signals, status: Status, beginning: Beginning) -> Outcome {
+        let decision = self.explain(&signals);
+        let settled = Settled { signals, decision, status, ..Settled::empty(&self.0.policy) };
+        record::outcome(settled, &self.0.policy, beginning)
     }
 
     /// Waits for the requests in flight; after `patience` it cancels them and lets them settle.
@@ -137,7 +135,7 @@ pub(super) struct Beginning {
 }
 
 impl Beginning {
-    fn now() -> Self {
+    pub fn now() -> Self {
         Self { at: Timestamp::now(), started: Instant::now() }
     }
 }

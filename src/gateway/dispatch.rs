@@ -9,7 +9,7 @@ use super::meter::Meter;
 use crate::cache::CachedAnswer;
 use crate::chat::{ChatRequest, Finish};
 use crate::names::ModelName;
-use crate::policy::{Policy, Route};
+use crate::policy::{Model, Policy, Route};
 use crate::request::{Ask, Attempt, AttemptKind, Candidate, Decision, Progress, Rejection};
 
 /// What one request is doing and has done.
@@ -148,6 +148,11 @@ fn progress(setback: Setback, candidate: &Candidate, why: &str, next: Option<Mod
         Setback::Rejected => Progress::Rejected { model, why, next },
         Setback::Failed => Progress::Failed { model, why, next },
     }
+}
+
+/// No model is asked for more than it can give.
+pub(super) fn fitted(model: &Model, request: ChatRequest) -> ChatRequest {
+    ChatRequest { max_output: request.max_output.min(model.spec.max_output), ..request }
 }
 
 /// Worth keeping: the model stopped by itself.

@@ -4,7 +4,7 @@
 //! - `decide`: which models, in which order, and why (pure)
 //! - `dispatch`: the candidate loop; `call`: one candidate; `retry`: what a failure means for the next step (pure)
 //! - `meter`: the envelope of time, attempts and money (pure); `format`: the answer formats that backends take
-//! - `record`: one outcome, three readers
+//! - `record`: one outcome, three readers; `rehearse`: what would happen, for `explain`
 //!
 //! It knows neither tools nor doors: what it needs of them comes with the ask.
 
@@ -13,14 +13,16 @@ mod complete;
 mod decide;
 mod dispatch;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 mod format;
 mod meter;
 mod record;
+mod rehearse;
 mod retry;
 
 pub use complete::Gateway;
 pub use decide::{View, decide};
+pub use rehearse::{PlannedCall, Rehearsal};
 
 use std::future::Future;
 use std::pin::Pin;

@@ -12,9 +12,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::error::{Error, Kind, Result};
 
-/// What is logged unless someone asks for more: ours at the level that is asked for, the libraries' warnings.
-/// async-openai logs the text of requests and replies, so it stays off whatever is asked for.
-const ALWAYS: &[&str] = &["async_openai=off"];
+/// These write down the text of requests and replies when they are asked for more than warnings.
+const LOOSE_TONGUES: &[&str] = &["async_openai", "rmcp", "h2", "hyper"];
 
 /// `filter` is a level ("info") or a list of targets and levels ("taskgate=debug,sqlx=info"). A second call in the same
 /// process changes nothing.
@@ -36,13 +35,11 @@ pub fn init(filter: &str) -> Result<()> {
 fn parse(filter: &str) -> Result<EnvFilter> {
     let level = filter.trim();
     let plain = level.parse::<tracing::Level>().is_ok() || level == "off";
-    let text = if plain { format!("warn,taskgate={level}") } else { level.to_owned() };
-    let mut parsed = EnvFilter::try_new(&text).map_err(|error| bad_filter(filter).source(error))?;
-    for directive in ALWAYS {
-        let directive = directive.parse().map_err(|_| bad_filter(filter))?;
-        parsed = parsed.add_directive(directive);
-    }
-    Ok(parsed)
+    let wanted = if plain { format!("warn,taskgate={level}") } else { level.to_owned() };
+    let loose = |directive: &&str| !LOOSE_TONGUES.iter().any(|library| directive.trim().starts_with(library));
+    let mut directives: Vec<String> = wanted.split(',').filter(loose).map(str::to_owned).collect();
+    directives.extend(LOOSE_TONGUES.iter().map(|library| format!("{library}=warn")));
+    EnvFilter::try_new(directives.join(",")).map_err(|error| bad_filter(filter).source(error))
 }
 
 fn bad_filter(filter: &str) -> Error {
@@ -61,10 +58,12 @@ mod tests {
     }
 
     #[test]
-    fn the_library_that_logs_prompts_stays_off_whatever_is_asked_for() {
-        for asked in ["trace", "async_openai=trace", "taskgate=debug,async_openai=debug"] {
+    fn the_libraries_that_log_prompts_stay_at_warnings_whatever_is_asked_for() {
+        for asked in ["trace", "async_openai=trace", "taskgate=debug, rmcp::service=debug", "rmcp=info,h2=trace"] {
             let filter = parse(asked).unwrap().to_string();
-            assert!(filter.contains("async_openai=off") && !filter.contains("async_openai=trace"), "{filter}");
+            let told: Vec<&str> = filter.split(',').filter(|part| !part.starts_with("taskgate")).collect();
+            assert!(told.iter().all(|part| part.ends_with("warn")), "{asked}: {filter}");
+            assert!(filter.contains("rmcp=warn"), "{asked}: {filter}");
         }
     }
 

@@ -62,7 +62,8 @@ pub(super) fn number(object: &Map<String, Value>, key: &str) -> Option<f64> {
 /// What can be read of the text under `key` in an answer that broke off.
 pub(super) fn so_far(text: &str, key: &str) -> Option<String> {
     let mark = format!("\"{key}\"");
-    let after = text[text.find(&mark)? + mark.len()..].trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
+    let after =
+        text[text.find(&mark)? + mark.len()..].trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
     let mut end = None;
     let mut escaped = false;
     for (at, letter) in after.char_indices() {

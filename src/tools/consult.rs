@@ -37,6 +37,12 @@ pub(super) struct Consulted<A> {
 }
 
 pub(super) async fn consult<A: 'static>(call: &Call<'_>, question: Question<A>) -> Result<Consulted<A>> {
+    if let Some(rehearsed) = &call.rehearsal {
+        let (rehearsal, outcome) = call.gateway.rehearse(&written(call, &question, &Arc::new(question.prompt.clone())));
+        // A tool asks one question; a second one would not change what is explained.
+        let _ = rehearsed.set(rehearsal);
+        return Ok(Consulted { given: Given::Nothing, outcome });
+    }
     (call.context.progress)(Progress::Note(question.note.clone()));
     let prompt = Arc::new(question.prompt.clone());
     let (outcome, given) = ask(call, &question, &prompt, question.fresh).await?;
@@ -54,8 +60,24 @@ async fn ask<A: 'static>(
     prompt: &Arc<Prompt>,
     fresh: bool,
 ) -> Result<(Outcome, Given<A>)> {
+    let ask = Ask { fresh, ..written(call, question, prompt) };
+    call.settled_by_gateway();
+    let (outcome, completion) = call.gateway.complete(ask).await;
+    if outcome.status == Status::Cancelled {
+        return Err(Error::new(Kind::Cancelled, "The call was cancelled"));
+    }
+    let given = match completion {
+        Completion::Answer(reply) => (question.judge)(&reply).map_or(Given::Nothing, Given::Accepted),
+        Completion::Partial(text) => Given::Partial(text),
+        Completion::None => Given::Nothing,
+    };
+    Ok((outcome, given))
+}
+
+/// The question as the gateway takes it.
+fn written<A: 'static>(call: &Call<'_>, question: &Question<A>, prompt: &Arc<Prompt>) -> Ask {
     let (render, judge) = (prompt.clone(), question.judge.clone());
-    let ask = Ask {
+    Ask {
         signals: Signals {
             projects: question.projects.clone(),
             context: prompt.whole_size(),
@@ -71,21 +93,10 @@ async fn ask<A: 'static>(
         prompt_version: prompts::VERSION,
         max_output: prompts::ANSWER,
         answers_anyway: true,
-        fresh,
+        fresh: question.fresh,
         progress: call.context.progress.clone(),
         cancel: call.context.cancel.clone(),
-    };
-    call.settled_by_gateway();
-    let (outcome, completion) = call.gateway.complete(ask).await;
-    if outcome.status == Status::Cancelled {
-        return Err(Error::new(Kind::Cancelled, "The call was cancelled"));
     }
-    let given = match completion {
-        Completion::Answer(reply) => (question.judge)(&reply).map_or(Given::Nothing, Given::Accepted),
-        Completion::Partial(text) => Given::Partial(text),
-        Completion::None => Given::Nothing,
-    };
-    Ok((outcome, given))
 }
 
 /// The distinct projects of some tasks.

@@ -1,1 +1,113 @@
+use std::time::Duration;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
 use super::*;
+use crate::chat::{NanoUsd, Usage, UsageSource};
+use crate::gateway::fixtures::{policy, signals};
+use crate::names::TierName;
+use crate::request::{
+    AttemptKind, CacheUse, Candidate, Complexity, Decision, Measures, Rejection, RejectionCode, RequestId, Status,
+};
+
+fn attempt(model: &str, result: AttemptResult, failure: &str) -> Attempt {
+    Attempt {
+        n: 1,
+        model: model.into(),
+        tier: TierName::from("local"),
+        kind: AttemptKind::First,
+        result,
+        rejection: None,
+        kept_back: None,
+        failure: Some(failure.to_owned()),
+        usage: Usage::default(),
+        usage_source: UsageSource::Unknown,
+        reserved: NanoUsd::ZERO,
+        cost: NanoUsd::ZERO,
+        started_at: Timestamp::UNIX_EPOCH,
+        ttft: None,
+        latency: Duration::ZERO,
+        http_status: None,
+    }
+}
+
+fn outcome(attempts: Vec<Attempt>, candidates: Vec<Candidate>) -> Outcome {
+    Outcome {
+        id: RequestId(Uuid::nil()),
+        at: Timestamp::UNIX_EPOCH,
+        signals: signals("analyze_workload", Measures::default()),
+        policy_hash: String::new(),
+        decision: Decision {
+            route: "all".into(),
+            tier: "local".into(),
+            complexity: Complexity::default(),
+            candidates,
+            reasons: Vec::new(),
+        },
+        status: Status::Degraded,
+        model: None,
+        attempts,
+        usage: Usage::default(),
+        cost: NanoUsd::ZERO,
+        wasted: NanoUsd::ZERO,
+        counterfactual: None,
+        cache: CacheUse::Miss,
+        latency: Duration::ZERO,
+        ttft: None,
+        failure: None,
+    }
+}
+
+fn told(attempts: Vec<Attempt>) -> String {
+    error(&outcome(attempts, Vec::new()), &policy())
+}
+
+#[test]
+fn only_unreachable_local_backends_get_the_lessons_sentence_alone() {
+    let down = || attempt("small", AttemptResult::Connect, "connection refused");
+    assert_eq!(told(vec![down(), down()]), NOT_RUNNING);
+    assert_eq!(told(vec![down(), attempt("big", AttemptResult::Skipped, "over the cap")]), NOT_RUNNING);
+    let both = told(vec![down(), down(), attempt("big", AttemptResult::Timeout, "no first token within 20 s.")]);
+    assert!(both.starts_with("small failed: connection refused. Could not connect to model server."), "{both}");
+    assert!(both.contains("big failed: no first token within 20 s. Try again"), "{both}");
+    assert_eq!(both.matches("small failed").count(), 1, "{both}");
+}
+
+#[test]
+fn each_failure_says_what_to_do() {
+    let mut refused = attempt("small", AttemptResult::Rejected, "rejected");
+    refused.rejection = Some(Rejection::new(RejectionCode::UnknownTask, "The answer named TASK-0099, which does not exist"));
+    let cases = [
+        (refused, "small answered, but its answer was not accepted: The answer named TASK-0099, which does not exist."),
+        (attempt("big", AttemptResult::Auth, "401"), "Give hosted a key"),
+        (attempt("big", AttemptResult::Connect, "no route"), "Check the network"),
+        (attempt("small", AttemptResult::RateLimited, "429"), "Try again in a minute."),
+        (attempt("small", AttemptResult::UpstreamError, "500"), "Look at the log of local"),
+        (attempt("gone", AttemptResult::UpstreamError, "500"), "Look at the log of its backend"),
+    ];
+    for (attempt, part) in cases {
+        let told = told(vec![attempt]);
+        assert!(told.contains(part), "{told}");
+    }
+}
+
+#[test]
+fn models_that_were_out_from_the_start_are_named_with_the_way_in() {
+    let out = |excluded| Candidate { model: "big".into(), tier: "hosted".into(), excluded: Some(excluded) };
+    let mut keyed = policy();
+    keyed.backends.values_mut().for_each(|backend| backend.key_variable = Some("OPENAI_API_KEY".into()));
+    let said = error(&outcome(Vec::new(), vec![out(Exclusion::NoKey)]), &keyed);
+    assert_eq!(said, "No model could be asked. big has no key: set OPENAI_API_KEY.");
+}
+
+#[test]
+fn after_a_failure_the_model_that_only_lacks_a_key_is_named() {
+    let mut keyed = policy();
+    keyed.backends.values_mut().for_each(|backend| backend.key_variable = Some("OPENAI_API_KEY".into()));
+    let out = || Candidate { model: "big".into(), tier: "hosted".into(), excluded: Some(Exclusion::NoKey) };
+    let failed = outcome(vec![attempt("small", AttemptResult::Cut, "cut off")], vec![out()]);
+    assert!(error(&failed, &keyed).ends_with(" Set OPENAI_API_KEY to let big be asked too."));
+    let down = outcome(vec![attempt("small", AttemptResult::Connect, "refused")], vec![out()]);
+    assert_eq!(error(&down, &keyed), NOT_RUNNING);
+}

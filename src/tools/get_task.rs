@@ -82,7 +82,10 @@ pub(super) async fn run(call: &Call<'_>, arguments: Map<String, Value>) -> Resul
         history: history.iter().skip(history.len().saturating_sub(EVENTS_SHOWN)).map(event).collect(),
         truncated,
         hint: truncated.then(|| {
-            format!("At most {NEIGHBORS_SHOWN} tasks of a kind and the newest {EVENTS_SHOWN} of {} changes are shown.", history.len())
+            format!(
+                "At most {NEIGHBORS_SHOWN} tasks of a kind and the newest {EVENTS_SHOWN} of {} changes are shown.",
+                history.len()
+            )
         }),
     })
 }

@@ -157,7 +157,8 @@ async fn rows(call: &Call<'_>, tasks: &[Task], detail: Detail) -> Result<Vec<Row
     let all = if linked { call.store.tasks().await? } else { Vec::new() };
     let open: std::collections::HashSet<_> = all.iter().filter(|task| task.is_open()).map(|task| task.id).collect();
     let row = |task: &Task| {
-        let waits = if task.depends_on.iter().any(|id| open.contains(id)) { Waits::ForOthers } else { Waits::ForNothing };
+        let waits =
+            if task.depends_on.iter().any(|id| open.contains(id)) { Waits::ForOthers } else { Waits::ForNothing };
         match detail {
             Detail::Concise => Row::Concise(TaskLine::new(task, waits, call.today)),
             Detail::Full => Row::Full(Box::new(TaskRecord::new(task, waits, call.today))),
@@ -219,11 +220,15 @@ mod tests {
     #[test]
     fn a_concise_page_by_default_is_small() {
         let today = jiff::civil::date(2026, 11, 23);
-        let lines: Vec<TaskLine> = full(20, 1).iter().enumerate().map(|(at, _)| {
-            let mut task = task(at as u32 + 1);
-            task.description = Some("d".repeat(10_000));
-            TaskLine::new(&task, Waits::ForNothing, today)
-        }).collect();
+        let lines: Vec<TaskLine> = full(20, 1)
+            .iter()
+            .enumerate()
+            .map(|(at, _)| {
+                let mut task = task(at as u32 + 1);
+                task.description = Some("d".repeat(10_000));
+                TaskLine::new(&task, Waits::ForNothing, today)
+            })
+            .collect();
         assert!(serde_json::to_string(&lines).unwrap().len() / 4 < 5_000);
     }
 }

@@ -29,6 +29,8 @@ mod update_task;
 
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod tests;
 
 pub use spec::{Annotations, ToolSpec};
 pub use toolbox::{CallContext, Clock, Toolbox};

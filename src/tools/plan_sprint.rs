@@ -153,8 +153,7 @@ pub(super) async fn run(call: &Call<'_>, arguments: Map<String, Value>) -> Resul
         return Ok(empty(&wanted, &graph, computed));
     }
     let load = facts::ratio(facts::open_hours(&graph), sprint.capacity);
-    let ground =
-        Arc::new(Ground { tasks: tasks.clone(), known: Known::new(&graph), sprint, plan: computed.clone() });
+    let ground = Arc::new(Ground { tasks: tasks.clone(), known: Known::new(&graph), sprint, plan: computed.clone() });
     let question = Question {
         prompt: prompts::plan_sprint::prompt(&graph, &wanted.name, &sprint, &computed),
         judge: Arc::new({

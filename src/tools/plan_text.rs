@@ -15,8 +15,20 @@ use crate::request::{Rejection, RejectionCode};
 use crate::tasks::TaskId;
 
 const DEFERRAL: &[&str] = &[
-    "not selected", "not included", "not in the sprint", "not in this sprint", "unselected", "out of the sprint",
-    "out of this sprint", "excluded", "deferred", "defer ", "backlog", "left out", "next sprint", "later sprint",
+    "not selected",
+    "not included",
+    "not in the sprint",
+    "not in this sprint",
+    "unselected",
+    "out of the sprint",
+    "out of this sprint",
+    "excluded",
+    "deferred",
+    "defer ",
+    "backlog",
+    "left out",
+    "next sprint",
+    "later sprint",
     "postpone",
 ];
 const SELECTION: &[&str] = &["selected", "in the sprint", "in this sprint", "included", "committed", "we commit"];

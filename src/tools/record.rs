@@ -150,7 +150,11 @@ impl TaskLine {
 
 impl TaskRef {
     pub fn new(task: &Task) -> Self {
-        Self { id: task.id.to_string(), title: clipped(&task.title, VALUE_SHOWN), status: task.status.as_str().to_owned() }
+        Self {
+            id: task.id.to_string(),
+            title: clipped(&task.title, VALUE_SHOWN),
+            status: task.status.as_str().to_owned(),
+        }
     }
 }
 
@@ -205,7 +209,6 @@ pub(super) fn clipped(text: &str, limit: usize) -> String {
         None => text.to_owned(),
     }
 }
-
 
 /// "due 2026-11-27, Friday", when the caller gave a phrase and not that day itself.
 pub(super) fn day_told(due: Option<Date>, phrase: Option<&str>) -> Option<String> {

@@ -129,8 +129,10 @@ fn description(text: &str) -> Result<String> {
     if (1..=MAX_DESCRIPTION).contains(&length) {
         return Ok(text);
     }
-    Err(Error::bad_request(format!("`task_description` must be text of 1 to {MAX_DESCRIPTION} characters, not of {length}"))
-        .hint("Say in a sentence or two what has to be done."))
+    Err(Error::bad_request(format!(
+        "`task_description` must be text of 1 to {MAX_DESCRIPTION} characters, not of {length}"
+    ))
+    .hint("Say in a sentence or two what has to be done."))
 }
 
 /// JSON with a known priority, a title and an effort in range, and considerations whose ids exist.

@@ -139,7 +139,8 @@ fn judge(reply: &Reply, known: &Known, asked_about: &HashSet<TaskId>) -> Result<
         let why = format!("The suggestion speaks of {}, but \"task_id\" is {task}", spoken_of[0]);
         return Err(Rejection::new(RejectionCode::Contradiction, why));
     }
-    let minutes = answer::number(&object, "estimate_minutes").filter(|minutes| *minutes >= 1.0 && *minutes <= MAX_MINUTES);
+    let minutes =
+        answer::number(&object, "estimate_minutes").filter(|minutes| *minutes >= 1.0 && *minutes <= MAX_MINUTES);
     let Some(minutes) = minutes else {
         let why = format!("\"estimate_minutes\" must be a number from 1 to {MAX_MINUTES}");
         return Err(Rejection::new(RejectionCode::OutOfRange, why));
@@ -218,7 +219,10 @@ impl Moment {
         match ranking.tasks.first() {
             None => self.empty(&format!("No task{whose} is open. Create one, or enjoy the day."), "No open tasks"),
             Some(first) => {
-                let text = format!("Every open task{whose} waits for others; the most pressing is {}: {}.", first.id, first.reason);
+                let text = format!(
+                    "Every open task{whose} waits for others; the most pressing is {}: {}.",
+                    first.id, first.reason
+                );
                 self.empty(&text, "All open tasks are blocked")
             }
         }

@@ -4,8 +4,8 @@
 //! and is told of every other call here.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use futures_util::FutureExt;
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::chat::{Capabilities, Tokens};
 use crate::error::{Error, Fault, Kind, Result};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Rehearsal};
 use crate::names::words;
 use crate::request::{Caller, Door, Measures, ProgressSink, Signals, Status, Target};
 use crate::store::{Change, Store};
@@ -85,7 +85,12 @@ impl Toolbox {
     }
 
     /// The result's keys, or why it cannot be done. A bug inside a tool is an error too, never a panic.
-    pub async fn call(&self, name: &str, arguments: Map<String, Value>, context: CallContext) -> Result<Map<String, Value>> {
+    pub async fn call(
+        &self,
+        name: &str,
+        arguments: Map<String, Value>,
+        context: CallContext,
+    ) -> Result<Map<String, Value>> {
         let tool = Tool::parse(name).ok_or_else(|| unknown(name))?;
         let started = Instant::now();
         let call = self.begin(tool, context);
@@ -100,6 +105,21 @@ impl Toolbox {
         result
     }
 
+    /// What a call would do now: route, complexity, models in order, the most that each could cost. Nothing is called,
+    /// changed or written down.
+    pub async fn explain(&self, name: &str, arguments: Map<String, Value>, context: CallContext) -> Result<Rehearsal> {
+        let tool = Tool::parse(name).ok_or_else(|| unknown(name))?;
+        let mut call = self.begin(tool, context);
+        let logic = Rehearsal { decision: self.inner.gateway.explain(&call.signals()), calls: Vec::new() };
+        if !tool.asks_a_model() {
+            // What would change a task is not tried out.
+            return Ok(logic);
+        }
+        call.rehearsal = Some(OnceLock::new());
+        tool.run(&call, arguments).await?;
+        Ok(call.rehearsal.as_mut().and_then(OnceLock::take).unwrap_or(logic))
+    }
+
     fn begin(&self, tool: Tool, context: CallContext) -> Call<'_> {
         let now = (self.inner.clock)();
         let today = now.to_zoned(self.inner.gateway.policy().time_zone.clone()).date();
@@ -112,6 +132,7 @@ impl Toolbox {
             now,
             today,
             context,
+            rehearsal: None,
             settled: AtomicBool::new(false),
         }
     }
@@ -129,6 +150,13 @@ impl Tool {
             Self::SmartPrioritize => smart_prioritize::spec(self),
             Self::PlanSprint => plan_sprint::spec(self),
             Self::SuggestNextAction => suggest_next_action::spec(self),
+        }
+    }
+
+    fn asks_a_model(self) -> bool {
+        match self {
+            Self::CreateTask | Self::ListTasks | Self::UpdateTask | Self::GetTask | Self::DeleteTask => false,
+            Self::AnalyzeWorkload | Self::SmartPrioritize | Self::PlanSprint | Self::SuggestNextAction => true,
         }
     }
 
@@ -157,6 +185,8 @@ pub(super) struct Call<'a> {
     /// In the policy's time zone.
     pub today: Date,
     pub context: CallContext,
+    /// Set for `explain`: the question is taken down here instead of being asked.
+    pub rehearsal: Option<OnceLock<Rehearsal>>,
     /// The gateway has written this call's row.
     settled: AtomicBool,
 }

@@ -3,12 +3,19 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests stop at the first surprise")]
 
 mod binary;
+mod command_line;
 mod faults;
 mod hammer;
 #[allow(dead_code, reason = "shared with the tests of real programs, which use the rest")]
 #[path = "../real/ledger.rs"]
 mod ledger;
 mod lesson;
+mod mcp;
+#[path = "../real/policies.rs"]
+mod policies;
 mod provider;
+mod server;
+#[path = "../real/taskgate.rs"]
+mod taskgate;
 mod tidy;
 mod upstream;

@@ -39,7 +39,11 @@ pub(in crate::tools) fn prompt(graph: &Graph<'_>, name: &str, sprint: &Sprint, p
         sprint.capacity,
         plan.selected.len(),
         plan.hours,
-        if plan.assumed > 0 { format!(" ({} without an estimate count 4 h each)", plan.assumed) } else { String::new() },
+        if plan.assumed > 0 {
+            format!(" ({} without an estimate count 4 h each)", plan.assumed)
+        } else {
+            String::new()
+        },
         plan.spare,
         plan.deferred.len(),
     );

@@ -8,7 +8,8 @@ use crate::tasks::similar::Suggestion;
 
 const SYSTEM: &str = "You are TaskMaster. Analyze tasks and suggest appropriate prioritization.";
 
-const FORM: &str = "Respond in JSON format with keys: priority, title, effort_hours, considerations. One object and nothing else:
+const FORM: &str =
+    "Respond in JSON format with keys: priority, title, effort_hours, considerations. One object and nothing else:
 {\"priority\": \"low\", \"normal\", \"high\" or \"urgent\",
  \"title\": \"a concise title of at most 100 characters\",
  \"effort_hours\": a number above 0 and at most 400,

@@ -1,0 +1,56 @@
+//! What an ask would do now, without doing it: for `explain`. Nothing is called, spent or written down.
+
+use serde::Serialize;
+
+use super::call::worst_case;
+use super::complete::Beginning;
+use super::decide::{View, decide};
+use super::{Gateway, dispatch};
+use crate::chat::{NanoUsd, Tokens};
+use crate::names::ModelName;
+use crate::request::{Ask, Decision, Outcome, Signals, Status};
+
+/// The decision, and what one call of each model that may be asked would take.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Rehearsal {
+    pub decision: Decision,
+    pub calls: Vec<PlannedCall>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlannedCall {
+    pub model: ModelName,
+    /// A likely size of the prompt as this model would get it.
+    pub prompt_tokens: Tokens,
+    /// The most that the answer may take.
+    pub max_output_tokens: Tokens,
+    /// The most that one call can cost.
+    pub worst_case_nanousd: NanoUsd,
+}
+
+impl Gateway {
+    /// The decision for signals alone: what is known of a request that asks no model.
+    pub fn explain(&self, signals: &Signals) -> Decision {
+        let policy = self.policy();
+        decide(&policy, signals, &View::of(&policy))
+    }
+
+    /// Also the outcome as if nobody had answered; it is not written down.
+    pub fn rehearse(&self, ask: &Ask) -> (Rehearsal, Outcome) {
+        let policy = self.policy();
+        let decision = self.explain(&ask.signals);
+        let planned = |name: &ModelName| {
+            let model = policy.models.get(name)?;
+            let request = dispatch::fitted(model, (ask.render)(&model.spec, &[]).ok()?);
+            Some(PlannedCall {
+                model: name.clone(),
+                prompt_tokens: request.estimated_input(),
+                max_output_tokens: request.max_output,
+                worst_case_nanousd: worst_case(model, &request),
+            })
+        };
+        let calls = decision.admitted().filter_map(|candidate| planned(&candidate.model)).collect();
+        let outcome = self.unanswered(ask.signals.clone(), Status::Degraded, Beginning::now());
+        (Rehearsal { decision, calls }, outcome)
+    }
+}
