@@ -60,7 +60,7 @@ fn part(key: &str, value: &Value) -> String {
     let name = key.replace('_', " ");
     match value {
         Value::String(text) if text.contains('\n') || text.len() > WIDTH - key.len() => {
-            format!("\n{name}:\n{}\n", wrapped(text.trim_end()))
+            format!("\n{name}:\n{}\n", wrapped(text.trim_end(), WIDTH))
         }
         Value::Object(record) => format!("\n{name}:\n{}", fields(record)),
         Value::Array(items) if items.is_empty() => format!("{name}: none"),
@@ -120,13 +120,13 @@ fn footer(routing: &Map<String, Value>) -> String {
     }];
     words.extend(text("latency_ms").map(|milliseconds| format!("{milliseconds} ms")));
     words.extend(routing.get("cost_usd").and_then(Value::as_f64).map(|usd| format!("${usd}")));
-    let reason = text("reason").map(|reason| format!("\n  {}", wrapped(&reason).replace('\n', "\n  ")));
+    let reason = text("reason").map(|reason| format!("\n  {}", wrapped(&reason, WIDTH).replace('\n', "\n  ")));
     format!("\n— {}{}", words.join(" · "), reason.unwrap_or_default())
 }
 
 /// At spaces only: a broken "TASK-0001" or "2026-12-01" cannot be copied.
-fn wrapped(text: &str) -> String {
-    textwrap::fill(text, textwrap::Options::new(WIDTH).word_splitter(textwrap::WordSplitter::NoHyphenation))
+pub(super) fn wrapped(text: &str, width: usize) -> String {
+    textwrap::fill(text, textwrap::Options::new(width).word_splitter(textwrap::WordSplitter::NoHyphenation))
 }
 
 fn plain_table() -> Table {

@@ -40,11 +40,21 @@ async fn wrong_types() {
         ("create_task", json!({"title": "a", "tags": "b"}), &["`tags`", "a list of at most 20", "\"b\""], "`tags`"),
         ("create_task", json!({"title": "a", "tags": ["b", 3]}), &["`tags[1]`", "text", "3"], "`tags[1]`"),
         ("create_task", json!({"title": "a", "estimate_hours": "4"}), &["`estimate_hours`", "a number"], "estimate"),
-        ("create_task", json!({"title": "a", "estimate_hours": -1}), &["`estimate_hours`", "above 0", "-1"], "estimate"),
+        (
+            "create_task",
+            json!({"title": "a", "estimate_hours": -1}),
+            &["`estimate_hours`", "above 0", "-1"],
+            "estimate",
+        ),
         ("create_task", json!({"title": "a", "priority": "critical"}), &["`priority`", "urgent", "critical"], ""),
         ("create_task", json!({"title": "a", "priority": {"is": "high"}}), &["`priority`", "an object"], "priority"),
         ("update_task", json!({"task_id": "TASK-0001", "status": "donee"}), &["`status`", "completed", "donee"], ""),
-        ("update_task", json!({"task_id": "TASK-0001", "expected_version": 1.5}), &["`expected_version`", "1.5"], "version"),
+        (
+            "update_task",
+            json!({"task_id": "TASK-0001", "expected_version": 1.5}),
+            &["`expected_version`", "1.5"],
+            "version",
+        ),
         ("update_task", json!({"task_id": "TASK-0001"}), &["nothing to change"], "at least one field"),
         ("list_tasks", json!({"limit": 1_000}), &["`limit`", "100", "1000"], "limit"),
         ("list_tasks", json!({"ready": "yes"}), &["`ready`", "true or false", "yes"], "ready"),
@@ -59,7 +69,12 @@ async fn wrong_types() {
 #[tokio::test]
 async fn unknown_fields() {
     refused(vec![
-        ("create_task", json!({"titel": "a"}), &["unknown field `titel`, did you mean `title`?"], "The fields are title,"),
+        (
+            "create_task",
+            json!({"titel": "a"}),
+            &["unknown field `titel`, did you mean `title`?"],
+            "The fields are title,",
+        ),
         ("create_task", json!({"title": "a", "due": "tomorrow"}), &["`due`", "did you mean `due_date`?"], "due_date"),
         ("update_task", json!({"id": "TASK-0001", "status": "completed"}), &["`id`", "`task_id`?"], "task_id"),
         ("list_tasks", json!({"xyzzy": 1}), &["unknown field `xyzzy`"], "The fields are"),
@@ -75,7 +90,12 @@ async fn empty_and_over_long_texts() {
         ("create_task", json!({"title": ""}), &["`title`", "empty", "1 to 200"], "what has to be done"),
         ("create_task", json!({"title": " \u{200b}\t "}), &["`title`", "empty"], "what has to be done"),
         ("create_task", json!({"title": long(201)}), &["`title`", "201", "200"], "description"),
-        ("create_task", json!({"title": "a", "description": long(10_001)}), &["`description`", "10001", "10000"], "Keep"),
+        (
+            "create_task",
+            json!({"title": "a", "description": long(10_001)}),
+            &["`description`", "10001", "10000"],
+            "Keep",
+        ),
         ("create_task", json!({"title": "a", "assignee": long(101)}), &["`assignee`", "101"], "short"),
         ("create_task", json!({"title": "a", "idempotency_key": ""}), &["`idempotency_key`"], "unique"),
         ("update_task", json!({"task_id": "TASK-0001", "title": ""}), &["`title`", "empty"], "what has to be done"),
@@ -139,7 +159,10 @@ async fn cycles() {
     let mut session = home.mcp().await;
     first_task(&mut session).await;
     session.call("create_task", json!({"title": "b", "depends_on": ["TASK-0001"]})).await.result();
-    session.call("create_task", json!({"title": "c", "depends_on": ["TASK-0002"], "parent_id": "TASK-0001"})).await.result();
+    session
+        .call("create_task", json!({"title": "c", "depends_on": ["TASK-0002"], "parent_id": "TASK-0001"}))
+        .await
+        .result();
     let before = session.call("list_tasks", json!({"detail": "full"})).await.result();
     for (change, error, hint) in [
         (
@@ -147,7 +170,11 @@ async fn cycles() {
             "`depends_on` would form a cycle: TASK-0001 -> TASK-0003 -> TASK-0002 -> TASK-0001",
             "Leave out TASK-0003",
         ),
-        (json!({"task_id": "TASK-0001", "depends_on": ["TASK-0001"]}), "names TASK-0001 itself", "cannot wait for itself"),
+        (
+            json!({"task_id": "TASK-0001", "depends_on": ["TASK-0001"]}),
+            "names TASK-0001 itself",
+            "cannot wait for itself",
+        ),
         (
             json!({"task_id": "TASK-0001", "parent_id": "TASK-0003"}),
             "`parent_id` would form a cycle: TASK-0001 -> TASK-0003 -> TASK-0001",

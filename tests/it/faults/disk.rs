@@ -89,7 +89,8 @@ async fn a_corrupt_page_fails_the_change_whole_and_the_rest_still_works() {
     assert_eq!(session.call("analyze_workload", json!({})).await.result()["status"], "degraded");
     let ledger = home.ledger().await;
     let rows = ledger.numbers("SELECT tool || ' ' || status, count(*) FROM requests GROUP BY 1 ORDER BY 1").await;
-    let expected = [("analyze_workload degraded", 1), ("create_task failed", 1), ("create_task ok", 1), ("list_tasks ok", 1)];
+    let expected =
+        [("analyze_workload degraded", 1), ("create_task failed", 1), ("create_task ok", 1), ("list_tasks ok", 1)];
     assert_eq!(rows, expected.map(|(row, count)| (row.to_owned(), count)));
     assert_eq!(session.close().await.code, Some(0));
 }

@@ -59,7 +59,8 @@ async fn no_model_reachable() {
 #[tokio::test]
 async fn nonsense() {
     let step = Step::reply("Colorless green ideas sleep furiously.");
-    let error = &["task-api-model answered, but its answer was not accepted", "was not a JSON object", "OPENAI_API_KEY"];
+    let error =
+        &["task-api-model answered, but its answer was not accepted", "was not a JSON object", "OPENAI_API_KEY"];
     fault(POLICY, step, Expected { error, status: "degraded", attempt: "rejected", http: Some(200) }).await;
 }
 
@@ -151,9 +152,8 @@ async fn a_model_that_stalls_in_a_sentence() {
 #[tokio::test]
 async fn a_model_that_drips_without_an_end_meets_the_deadline() {
     let policy = POLICY.replacen("total: 30s", "total: 1s", 1);
-    let drip = (0..600).fold(Stream::texts([r#"{"analysis": "#]), |stream, _| {
-        stream.text(" ").wait(Duration::from_millis(50))
-    });
+    let drip = (0..600)
+        .fold(Stream::texts([r#"{"analysis": "#]), |stream, _| stream.text(" ").wait(Duration::from_millis(50)));
     let mut scene = Scene::local(&policy).await;
     scene.local_model().stream_with(drip);
     let analysis = scene.analyze().await;

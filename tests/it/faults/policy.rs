@@ -77,5 +77,8 @@ async fn a_policy_that_is_not_there_is_told_with_its_path() {
     let home = Home::new().with("TASKGATE_POLICY", "/nowhere/routing.yaml");
     let ended = home.run(&["mcp"], b"").await;
     assert_eq!((ended.code, ended.out.as_str()), (Some(1), ""));
-    assert!(ended.err.contains("/nowhere/routing.yaml does not exist") && ended.err.contains("TASKGATE_POLICY"), "{ended:?}");
+    assert!(
+        ended.err.contains("/nowhere/routing.yaml does not exist") && ended.err.contains("TASKGATE_POLICY"),
+        "{ended:?}"
+    );
 }
