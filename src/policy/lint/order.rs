@@ -11,7 +11,7 @@ impl<'a> Linter<'a> {
         for rank in 0..self.policy.tiers.len() {
             let members = self.members(rank);
             for (n, pair) in members.windows(2).enumerate() {
-                self.shrinks(pair[0], pair[1], n + 1, "is asked next when it fails");
+                self.shrinks(pair[0], pair[1], n + 1);
             }
             let goes_up = self.policy.routes.iter().filter(|route| asks_models(route)).any(|route| {
                 (route.fallback.upward || route.escalate.on_rejected)
@@ -22,7 +22,7 @@ impl<'a> Linter<'a> {
             if let (Some(next), true) = (above.first(), goes_up) {
                 let larger = members.iter().find(|model| shortfall(model, next).is_some());
                 if let Some(model) = larger {
-                    self.shrinks(model, next, 0, "is asked next, one tier up");
+                    self.shrinks(model, next, 0);
                 }
             }
         }
@@ -34,11 +34,12 @@ impl<'a> Linter<'a> {
     }
 
     /// `at` is the place of `next` in its tier.
-    fn shrinks(&mut self, before: &Model, next: &Model, at: usize, how: &str) {
+    fn shrinks(&mut self, before: &Model, next: &Model, at: usize) {
         let Some(less) = shortfall(before, next) else { return };
         let place = self.tree.value_at(&["tiers", next.tier.as_str(), &at.to_string()]);
+        let when = if before.tier == next.tier { "fails" } else { "does not do" };
         let (before, next) = (&before.spec.name, &next.spec.name);
-        let message = format!("`{next}` {how} after `{before}`, but it {less}");
+        let message = format!("`{next}` is asked when `{before}` {when}, but it {less}");
         let problem = self.found.warning(place, message);
         problem.help("what was asked before may be more than it can take; put the larger model later");
     }

@@ -100,7 +100,8 @@ impl Linter<'_> {
             let rest = name.strip_prefix(vendor);
             rest.is_some_and(|rest| !(vendor.len() == 2 && rest.starts_with(|c: char| c.is_ascii_alphanumeric())))
         });
-        if self.is_hosted(model) || !sold {
+        let near = self.policy.backend_of(model).is_some_and(|backend| backend.location == Location::Local);
+        if !near || !sold {
             return;
         }
         let (own, backend) = (model.spec.name.as_str(), model.backend.as_str());

@@ -58,7 +58,7 @@ fn prices() {
 fn a_model_that_can_do_less_than_the_one_before_it() {
     let smaller: &[(&str, &str)] = &[("128000", "127999")];
     holds(
-        "`second` is asked next when it fails after `gpt-4o`, but it has a smaller context (127999 tokens after 128000)",
+        "`second` is asked when `gpt-4o` fails, but it has a smaller context (127999 tokens after 128000)",
         &two_hosted(smaller, "[gpt-4o, second]"),
         &two_hosted(smaller, "[second, gpt-4o]"),
     );
@@ -69,7 +69,7 @@ fn a_model_that_can_do_less_than_the_one_before_it() {
     );
     let large_local = shipped_with("context_tokens: 4096", "context_tokens: 200000");
     holds(
-        "`gpt-4o` is asked next, one tier up after `task-api-model`, but it has a smaller context",
+        "`gpt-4o` is asked when `task-api-model` does not do, but it has a smaller context",
         &large_local,
         &large_local.replace("upward: true", "upward: false").replace("on_rejected: true", "on_rejected: false"),
     );
