@@ -4,7 +4,7 @@
 
 use crate::names::ModelName;
 use crate::policy::{Backend, Location, Policy};
-use crate::request::{Attempt, AttemptResult, Exclusion, Outcome};
+use crate::request::{Attempt, AttemptResult, Candidate, Exclusion, Outcome};
 
 /// What begins a degraded analysis.
 pub(super) const UNAVAILABLE: &str = "Model unavailable. Basic summary provided.";
@@ -22,7 +22,7 @@ pub(super) fn error(outcome: &Outcome, policy: &Policy) -> String {
     let attempts = if failed.is_empty() { outcome.attempts.iter().collect() } else { failed };
     let told = last_of_each_model(&attempts).map(|attempt| sentence(attempt, policy)).collect::<Vec<_>>();
     match (told.is_empty(), &outcome.failure) {
-        (false, _) => told.join(" "),
+        (false, _) => told.into_iter().chain(way_up(outcome, policy)).collect::<Vec<_>>().join(" "),
         (true, _) if !outcome.decision.candidates.is_empty() => nobody(outcome, policy),
         (true, Some(failure)) => ended(failure),
         (true, None) => "No model was asked: the route answers from logic alone.".to_owned(),
@@ -66,10 +66,20 @@ fn advice(attempt: &Attempt, policy: &Policy) -> String {
             format!("Try again when {name} is less busy, or raise the timeouts of {} in routing.yaml.", attempt.model)
         }
         AttemptResult::RateLimited => "Try again in a minute.".to_owned(),
-        AttemptResult::UpstreamError => format!("Look at the log of {name}; it answered with an error."),
+        AttemptResult::UpstreamError => {
+            format!("Look at the log of {name}, and check its base_url in routing.yaml.")
+        }
         AttemptResult::Context => "Use a model with a larger context.".to_owned(),
         _ => String::new(),
     }
+}
+
+/// A model that would have been next, had it a key.
+fn way_up(outcome: &Outcome, policy: &Policy) -> Option<String> {
+    let keyless = |candidate: &&Candidate| candidate.excluded == Some(Exclusion::NoKey);
+    let model = &outcome.decision.candidates.iter().find(keyless)?.model;
+    let variable = backend(model, policy)?.key_variable.as_deref()?;
+    Some(format!("Set {variable} to let {model} be asked too."))
 }
 
 /// Every model was out before anything was tried.

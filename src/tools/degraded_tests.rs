@@ -103,3 +103,14 @@ fn models_that_were_out_from_the_start_are_named_with_the_way_in() {
     let said = error(&outcome(Vec::new(), vec![out(Exclusion::NoKey)]), &keyed);
     assert_eq!(said, "No model could be asked. big has no key: set OPENAI_API_KEY.");
 }
+
+#[test]
+fn after_a_failure_the_model_that_only_lacks_a_key_is_named() {
+    let mut keyed = policy();
+    keyed.backends.values_mut().for_each(|backend| backend.key_variable = Some("OPENAI_API_KEY".into()));
+    let out = || Candidate { model: "big".into(), tier: "hosted".into(), excluded: Some(Exclusion::NoKey) };
+    let failed = outcome(vec![attempt("small", AttemptResult::Cut, "cut off")], vec![out()]);
+    assert!(error(&failed, &keyed).ends_with(" Set OPENAI_API_KEY to let big be asked too."));
+    let down = outcome(vec![attempt("small", AttemptResult::Connect, "refused")], vec![out()]);
+    assert_eq!(error(&down, &keyed), NOT_RUNNING);
+}
