@@ -51,7 +51,11 @@ fn bad_answers_are_refused_with_code_and_reason() {
         (answer("heavy", json!("TASK-0001"), FINE), WrongShape, "\"priorities\" must be a list of up to 3 task ids"),
         (answer("heavy", json!(["the login"]), FINE), WrongShape, "\"priorities\" must be a list of up to 3 task ids"),
         (answer("heavy", json!([]), FINE), WrongShape, "The answer named no priorities, though tasks are open"),
-        (answer("heavy", ids.clone(), "See TASK-0077 for the rest of it."), UnknownTask, "The answer named TASK-0077, which does not exist"),
+        (
+            answer("heavy", ids.clone(), "See TASK-0077 for the rest of it."),
+            UnknownTask,
+            "The answer named TASK-0077, which does not exist",
+        ),
         (answer("heavy", ids.clone(), ""), WrongShape, "The answer has no text under \"analysis\""),
         (answer("heavy", ids.clone(), "ok"), Empty, "The text under \"analysis\" says nothing"),
         (

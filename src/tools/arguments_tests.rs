@@ -56,7 +56,10 @@ fn wrong_arguments_are_told_the_field_the_value_and_what_is_allowed() {
         ),
         (json!({"title": "a", "duration_days": 0}), "`duration_days` must be a whole number from 1 to 365, not 0"),
         (json!({"title": "a", "duration_days": 1.5}), "`duration_days` must be a whole number from 1 to 365, not 1.5"),
-        (json!({"title": "a", "duration_days": 1e300}), "`duration_days` must be a whole number from 1 to 365, not 1e+300"),
+        (
+            json!({"title": "a", "duration_days": 1e300}),
+            "`duration_days` must be a whole number from 1 to 365, not 1e+300",
+        ),
         (json!({"title": "a", "duration_days": -1}), "`duration_days` must be a whole number from 1 to 365, not -1"),
         (json!({"title": "a", "hours": 0}), "`hours` must be a number above 0 and up to 10000, not 0"),
         (json!({"title": "a", "hours": {}}), "`hours` must be a number above 0 and up to 10000, not an object"),

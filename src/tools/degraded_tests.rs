@@ -77,7 +77,8 @@ fn only_unreachable_local_backends_get_the_lessons_sentence_alone() {
 #[test]
 fn each_failure_says_what_to_do() {
     let mut refused = attempt("small", AttemptResult::Rejected, "rejected");
-    refused.rejection = Some(Rejection::new(RejectionCode::UnknownTask, "The answer named TASK-0099, which does not exist"));
+    refused.rejection =
+        Some(Rejection::new(RejectionCode::UnknownTask, "The answer named TASK-0099, which does not exist"));
     let cases = [
         (refused, "small answered, but its answer was not accepted: The answer named TASK-0099, which does not exist."),
         (attempt("big", AttemptResult::Auth, "401"), "Give hosted a key"),

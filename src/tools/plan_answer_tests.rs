@@ -27,7 +27,8 @@ const TEXT: &str = "First TASK-0001, then TASK-0002 as soon as it is free.";
 #[test]
 fn a_good_answer_with_a_good_swap_changes_the_plan() {
     let swap = json!([{"out": "TASK-0002", "in": "TASK-0005", "why": "smaller risk"}]);
-    let read = judged(&json!({"plan": "First TASK-0001, then the rest.", "risks": "Little time.", "swaps": swap})).unwrap();
+    let read =
+        judged(&json!({"plan": "First TASK-0001, then the rest.", "risks": "Little time.", "swaps": swap})).unwrap();
     let ids: Vec<TaskId> = read.plan.selected.iter().map(|planned| planned.id).collect();
     assert_eq!(ids, [TaskId(1), TaskId(5)]);
     assert_eq!((read.risks, read.applied.len(), read.dropped), (vec!["Little time.".to_owned()], 1, vec![]));
@@ -40,9 +41,18 @@ fn swaps_that_fail_are_dropped_and_told() {
         (json!({"out": "TASK-0002", "in": "TASK-0003", "why": "x"}), "TASK-0003 is not open"),
         (json!({"out": "TASK-0005", "in": "TASK-0004", "why": "x"}), "TASK-0005 is not in the sprint"),
         (json!({"out": "TASK-0002", "in": "TASK-0001", "why": "x"}), "TASK-0001 is in the sprint already"),
-        (json!({"out": "TASK-0002", "in": "TASK-0004", "why": "x"}), "with TASK-0004 the sprint would take 44 h of 8 h"),
-        (json!({"out": "TASK-0001", "in": "TASK-0005"}), "TASK-0001 is urgent and no reason was given for taking it out"),
-        (json!({"out": "TASK-0001", "in": "TASK-0005", "why": "x"}), "TASK-0002 is in the sprint and depends on TASK-0001"),
+        (
+            json!({"out": "TASK-0002", "in": "TASK-0004", "why": "x"}),
+            "with TASK-0004 the sprint would take 44 h of 8 h",
+        ),
+        (
+            json!({"out": "TASK-0001", "in": "TASK-0005"}),
+            "TASK-0001 is urgent and no reason was given for taking it out",
+        ),
+        (
+            json!({"out": "TASK-0001", "in": "TASK-0005", "why": "x"}),
+            "TASK-0002 is in the sprint and depends on TASK-0001",
+        ),
         (json!({"out": "the login"}), "it does not name a task to take out and one to take in"),
         (json!("TASK-0001"), "it does not name a task to take out and one to take in"),
         (
@@ -70,8 +80,16 @@ fn bad_answers_are_refused_with_code_and_reason() {
     let cases = [
         (json!({"risks": []}), WrongShape, "The answer has no text under \"plan\""),
         (json!({"plan": {"a": 1}}), WrongShape, "The answer has no text under \"plan\""),
-        (json!({"plan": "First TASK-0099, then the others."}), UnknownTask, "The answer named TASK-0099, which does not exist"),
-        (json!({"plan": "First TASK-0003, then the others."}), ClosedTask, "The answer named TASK-0003, which is not open"),
+        (
+            json!({"plan": "First TASK-0099, then the others."}),
+            UnknownTask,
+            "The answer named TASK-0099, which does not exist",
+        ),
+        (
+            json!({"plan": "First TASK-0003, then the others."}),
+            ClosedTask,
+            "The answer named TASK-0003, which is not open",
+        ),
         (
             json!({"plan": "TASK-0001 and TASK-0004 are selected."}),
             Contradiction,
@@ -87,7 +105,11 @@ fn bad_answers_are_refused_with_code_and_reason() {
             UnknownTask,
             "The answer named TASK-0099, which does not exist",
         ),
-        (json!({"plan": "plan the sprint ".repeat(20)}), Repetition, "The text under \"plan\" repeats itself again and again"),
+        (
+            json!({"plan": "plan the sprint ".repeat(20)}),
+            Repetition,
+            "The text under \"plan\" repeats itself again and again",
+        ),
     ];
     for (answer, code, why) in cases {
         let rejection = judged(&answer).expect_err(&answer.to_string());

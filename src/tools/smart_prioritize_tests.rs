@@ -49,7 +49,11 @@ fn bad_answers_are_refused_with_code_and_reason() {
         (with("effort_hours", json!(401)), OutOfRange, "\"effort_hours\" is 401, it must be above 0 and at most 400"),
         (with("effort_hours", json!("a day")), WrongShape, "\"effort_hours\" must be a number"),
         (with("considerations", json!(7)), WrongShape, "\"considerations\" must be text or a list of texts"),
-        (with("considerations", json!("After TASK-0099.")), UnknownTask, "The answer named TASK-0099, which does not exist"),
+        (
+            with("considerations", json!("After TASK-0099.")),
+            UnknownTask,
+            "The answer named TASK-0099, which does not exist",
+        ),
     ];
     for (answer, code, why) in cases {
         let rejection = judged(&answer).expect_err(&answer.to_string());

@@ -32,7 +32,11 @@ fn bad_answers_are_refused_with_code_and_reason() {
     let cases = [
         (with("task_id", json!("TASK-0099")), UnknownTask, "The answer named TASK-0099, which does not exist"),
         (with("task_id", json!("TASK-0003")), ClosedTask, "The answer named TASK-0003, which is not open"),
-        (with("task_id", json!("TASK-0002")), BlockedTask, "The answer chose TASK-0002, which is blocked by another task"),
+        (
+            with("task_id", json!("TASK-0002")),
+            BlockedTask,
+            "The answer chose TASK-0002, which is blocked by another task",
+        ),
         (
             with("task_id", json!("TASK-0004")),
             Contradiction,
@@ -48,7 +52,11 @@ fn bad_answers_are_refused_with_code_and_reason() {
         (with("suggestion", json!("")), WrongShape, "The answer has no text under \"suggestion\""),
         (with("why", json!("because")), Empty, "The text under \"why\" says nothing"),
         (with("estimate_minutes", json!(0)), OutOfRange, "\"estimate_minutes\" must be a number from 1 to 10000"),
-        (with("estimate_minutes", json!("an hour")), OutOfRange, "\"estimate_minutes\" must be a number from 1 to 10000"),
+        (
+            with("estimate_minutes", json!("an hour")),
+            OutOfRange,
+            "\"estimate_minutes\" must be a number from 1 to 10000",
+        ),
         (with("after", json!("TASK-0098")), UnknownTask, "The answer named TASK-0098, which does not exist"),
     ];
     for (answer, code, why) in cases {

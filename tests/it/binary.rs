@@ -201,9 +201,8 @@ impl Session {
     /// The response with this id; `null` is the id of what could not be read. Everything else is kept.
     pub async fn response(&mut self, id: impl Into<Value>) -> Value {
         let id = id.into();
-        let fits = |message: &Value| {
-            message.get("id").unwrap_or(&Value::Null) == &id && message.get("method").is_none()
-        };
+        let fits =
+            |message: &Value| message.get("id").unwrap_or(&Value::Null) == &id && message.get("method").is_none();
         if let Some(at) = self.kept.iter().position(fits) {
             return self.kept.remove(at);
         }

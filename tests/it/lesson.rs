@@ -49,7 +49,9 @@ async fn the_lessons_echo_line_creates_its_task() {
 async fn the_same_call_over_mcp_gives_the_same_result() {
     let home = Home::new();
     let mut session = home.mcp().await;
-    is_the_first_task(&session.call("create_task", json!({"title": "Review budget", "priority": "high"})).await.result());
+    is_the_first_task(
+        &session.call("create_task", json!({"title": "Review budget", "priority": "high"})).await.result(),
+    );
     let second = session.call("create_task", json!({"title": "Call Ann"})).await.result();
     assert_eq!((&second["task"]["id"], &second["task"]["priority"]), (&json!("TASK-0002"), &json!("normal")));
     assert_eq!(session.close().await.code, Some(0));
@@ -88,7 +90,11 @@ async fn a_list_has_a_count_and_takes_the_lessons_filters() {
         (json!({"status": "completed"}), 0),
     ] {
         let listed = session.call("list_tasks", filter.clone()).await.result();
-        assert_eq!((&listed["count"], listed["tasks"].as_array().unwrap().len()), (&json!(expected), expected), "{filter}");
+        assert_eq!(
+            (&listed["count"], listed["tasks"].as_array().unwrap().len()),
+            (&json!(expected), expected),
+            "{filter}"
+        );
     }
 }
 

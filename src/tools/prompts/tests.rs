@@ -85,8 +85,11 @@ fn a_long_description_is_cut_to_the_model_and_the_cut_is_told() {
 
 #[test]
 fn the_reasons_of_earlier_answers_are_told_the_latest_last() {
-    let reason = |n: u32| Rejection::new(RejectionCode::UnknownTask, format!("The answer named TASK-{n:04}, which does not exist"));
-    let request = prompts(&board(), "x")[0].render(&spec(4_096, 1_024), &[reason(91), reason(92), reason(93), reason(94)]);
+    let reason = |n: u32| {
+        Rejection::new(RejectionCode::UnknownTask, format!("The answer named TASK-{n:04}, which does not exist"))
+    };
+    let request =
+        prompts(&board(), "x")[0].render(&spec(4_096, 1_024), &[reason(91), reason(92), reason(93), reason(94)]);
     let request = request.unwrap();
     assert!(user(&request).ends_with("- The answer named TASK-0094, which does not exist"));
     assert!(user(&request).contains("TASK-0092") && !user(&request).contains("TASK-0091"));
@@ -133,7 +136,8 @@ fn any_task() -> impl Strategy<Value = Task> {
         let mut task = task(1);
         task.title = title;
         task.assignee = assignee;
-        task.due_date = (day < 40).then(|| TODAY.checked_add(jiff::Span::new().days(day - 10)).unwrap_or(date(2026, 1, 1)));
+        task.due_date =
+            (day < 40).then(|| TODAY.checked_add(jiff::Span::new().days(day - 10)).unwrap_or(date(2026, 1, 1)));
         task.priority = crate::tasks::Priority::ALL[kind as usize % 4];
         task.status = if kind < 6 { crate::tasks::Status::Pending } else { crate::tasks::Status::InProgress };
         task.estimate = minutes.map(|minutes| Hours { minutes });

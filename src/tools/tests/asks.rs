@@ -41,14 +41,18 @@ async fn without_tasks_the_lessons_sentences_are_said_and_no_model_is_called() {
     assert_eq!(next["suggestion"], "No tasks found. Start by creating some tasks!");
     assert_eq!((&next["reasoning"], &next["task_count"]), (&json!("Empty task list"), &json!(0)));
     let plan = world.call("plan_sprint", json!({"sprint_name": "S1"})).await;
-    assert_eq!((&plan["status"], &plan["available_tasks"], &plan["duration_days"]), (&json!("empty"), &json!(0), &json!(14)));
+    assert_eq!(
+        (&plan["status"], &plan["available_tasks"], &plan["duration_days"]),
+        (&json!("empty"), &json!(0), &json!(14))
+    );
     assert!(world.script.called().is_empty());
     assert_eq!(world.ledger().await.len(), 3);
 }
 
 #[tokio::test]
 async fn an_accepted_answer_stands_in_the_lessons_keys() {
-    let world = World::new([("small", vec![Step::Says(ANALYSIS), Step::Says(NEXT), Step::Says(PRIORITY), Step::Says(PLAN)])]);
+    let world =
+        World::new([("small", vec![Step::Says(ANALYSIS), Step::Says(NEXT), Step::Says(PRIORITY), Step::Says(PLAN)])]);
     let world = world.await.with_board().await;
     let analysis = world.call("analyze_workload", json!({"time_horizon": "week"})).await;
     assert_eq!(analysis["summary"], json!({"total": 4, "pending": 3, "urgent": 1, "high": 0}));
@@ -59,7 +63,10 @@ async fn an_accepted_answer_stands_in_the_lessons_keys() {
     let next = world.call(SUGGEST, json!({})).await;
     assert!(text(&next, "suggestion").starts_with("Fix the login now"));
     assert_eq!((&next["task_count"], &next["task_id"]), (&json!(4), &json!("TASK-0001")));
-    assert_eq!((&next["reasoning"], &next["generated_at"]), (&json!("It is urgent and due tomorrow."), &json!("2026-11-23T09:30:00.123Z")));
+    assert_eq!(
+        (&next["reasoning"], &next["generated_at"]),
+        (&json!("It is urgent and due tomorrow."), &json!("2026-11-23T09:30:00.123Z"))
+    );
 
     let priority = world.call("smart_prioritize", json!({"task_description": "Board slides by friday"})).await;
     assert_eq!(priority["input"], "Board slides by friday");
@@ -68,11 +75,17 @@ async fn an_accepted_answer_stands_in_the_lessons_keys() {
     assert_eq!((&recommendation, &priority["suggested"]), (&expected, &expected));
 
     let plan = world.call("plan_sprint", json!({"sprint_name": "S1", "team_capacity_hours": 40})).await;
-    assert_eq!((&plan["sprint"], &plan["capacity_hours"], &plan["available_tasks"]), (&json!("S1"), &json!(40), &json!(3)));
+    assert_eq!(
+        (&plan["sprint"], &plan["capacity_hours"], &plan["available_tasks"]),
+        (&json!("S1"), &json!(40), &json!(3))
+    );
     assert!(text(&plan, "plan").starts_with("Begin with TASK-0001"));
     let selected: Vec<&str> = plan["selected"].as_array().unwrap().iter().map(|row| text(row, "id")).collect();
     assert_eq!(selected, ["TASK-0001", "TASK-0002", "TASK-0004"]);
-    assert_eq!(plan["swaps_dropped"], json!([{"out": "TASK-0001", "in": "TASK-0003", "reason": "TASK-0003 is not open"}]));
+    assert_eq!(
+        plan["swaps_dropped"],
+        json!([{"out": "TASK-0001", "in": "TASK-0003", "reason": "TASK-0003 is not open"}])
+    );
 }
 
 #[tokio::test]
@@ -117,7 +130,8 @@ async fn every_tool_answers_without_a_model() {
 
 #[tokio::test]
 async fn a_rejection_at_the_top_ends_degraded_and_says_what_was_wrong() {
-    let world = World::with_policy(local_only(), [("small", vec![Step::Says("<html>502</html>")])]).await.with_board().await;
+    let world =
+        World::with_policy(local_only(), [("small", vec![Step::Says("<html>502</html>")])]).await.with_board().await;
     let next = world.call(SUGGEST, json!({})).await;
     assert_eq!(next["status"], "degraded");
     assert_eq!(next["error"], "small answered, but its answer was not accepted: The answer was not a JSON object.");
@@ -125,7 +139,8 @@ async fn a_rejection_at_the_top_ends_degraded_and_says_what_was_wrong() {
 
 #[tokio::test]
 async fn a_broken_stream_is_shown_as_far_as_it_came() {
-    let cut = r#"{"assessment": "heavy", "priorities": ["TASK-0001"], "analysis": "Much to do, begin with TASK-0001 and"#;
+    let cut =
+        r#"{"assessment": "heavy", "priorities": ["TASK-0001"], "analysis": "Much to do, begin with TASK-0001 and"#;
     let world = World::with_policy(local_only(), [("small", vec![Step::Cut(cut); 4])]).await.with_board().await;
     let analysis = world.call("analyze_workload", json!({})).await;
     assert_eq!(analysis["status"], "partial");
@@ -141,7 +156,8 @@ async fn a_broken_stream_is_shown_as_far_as_it_came() {
 #[tokio::test]
 async fn an_equal_question_is_answered_from_the_cache_unless_fresh() {
     let kept = with_route(policy(), |route| route.cache_ttl = Duration::from_secs(60));
-    let world = World::with_policy(kept, [("small", vec![Step::Says(NEXT), Step::Says(NEXT)])]).await.with_board().await;
+    let world =
+        World::with_policy(kept, [("small", vec![Step::Says(NEXT), Step::Says(NEXT)])]).await.with_board().await;
     world.call(SUGGEST, json!({})).await;
     let again = world.call(SUGGEST, json!({})).await;
     assert_eq!((&again["status"], &again["routing"]["cached"]), (&json!("ok"), &json!(true)));
@@ -181,15 +197,27 @@ async fn a_missing_key_is_named() {
 async fn bad_arguments_are_refused_before_any_model_is_asked() {
     let world = World::new([]).await.with_board().await;
     let cases = [
-        ("analyze_workload", json!({"time_horizon": "year"}), "`time_horizon` must be one of day, week, month, not \"year\""),
+        (
+            "analyze_workload",
+            json!({"time_horizon": "year"}),
+            "`time_horizon` must be one of day, week, month, not \"year\"",
+        ),
         ("plan_sprint", json!({}), "`sprint_name` is missing"),
-        ("plan_sprint", json!({"sprint_name": "", "duration_days": 1}), "`sprint_name` must be text of 1 to 100 characters, not of 0"),
+        (
+            "plan_sprint",
+            json!({"sprint_name": "", "duration_days": 1}),
+            "`sprint_name` must be text of 1 to 100 characters, not of 0",
+        ),
         (
             "plan_sprint",
             json!({"sprint_name": "S", "duration_days": "two weeks"}),
             "`duration_days` must be a whole number from 1 to 365, not \"two weeks\"",
         ),
-        ("smart_prioritize", json!({"task_description": " "}), "`task_description` must be text of 1 to 10000 characters, not of 0"),
+        (
+            "smart_prioritize",
+            json!({"task_description": " "}),
+            "`task_description` must be text of 1 to 10000 characters, not of 0",
+        ),
         (SUGGEST, json!({"available_minutes": 0}), "`available_minutes` must be a whole number from 1 to 1440, not 0"),
     ];
     for (tool, arguments, message) in cases {

@@ -94,7 +94,12 @@ async fn lists_are_paged_flagged_and_small() {
     let world = World::new([]).await;
     for number in 0..25 {
         let title = "t".repeat(200);
-        world.call("create_task", json!({"title": title, "description": "d".repeat(4_000), "tags": [format!("n{number}")]})).await;
+        world
+            .call(
+                "create_task",
+                json!({"title": title, "description": "d".repeat(4_000), "tags": [format!("n{number}")]}),
+            )
+            .await;
     }
     let page = world.call("list_tasks", json!({})).await;
     assert_eq!((&page["count"], page["tasks"].as_array().unwrap().len()), (&json!(25), 20));
@@ -123,6 +128,7 @@ async fn every_call_leaves_one_row_that_says_how_it_ended() {
         .map(|row| (row.outcome.signals.target.as_str().to_owned(), row.outcome.status, row.outcome.attempts.len()))
         .collect();
     let row = |tool: &str, status| (tool.to_owned(), status, 0);
-    let expected = [row("create_task", Status::Ok), row("create_task", Status::Rejected), row("get_task", Status::Rejected)];
+    let expected =
+        [row("create_task", Status::Ok), row("create_task", Status::Rejected), row("get_task", Status::Rejected)];
     assert_eq!(rows, expected);
 }

@@ -44,9 +44,14 @@ async fn broken_utf_8() {
 #[tokio::test]
 async fn half_a_line() {
     let (home, mut session, task) = started().await;
-    session.raw(b"{\"jsonrpc\": \"2.0\", \"id\": 78, \"method\": \"tools/call\", \"params\": {\"name\": \"crea\n").await;
+    session
+        .raw(b"{\"jsonrpc\": \"2.0\", \"id\": 78, \"method\": \"tools/call\", \"params\": {\"name\": \"crea\n")
+        .await;
     let told = session.response(Value::Null).await;
-    assert_eq!((&told["error"]["code"], &told["error"]["message"]), (&json!(PARSE_ERROR), &json!("a line is not JSON")));
+    assert_eq!(
+        (&told["error"]["code"], &told["error"]["message"]),
+        (&json!(PARSE_ERROR), &json!("a line is not JSON"))
+    );
     lives_on((home, session, task)).await;
 }
 

@@ -59,7 +59,8 @@ async fn no_model_reachable() {
 #[tokio::test]
 async fn nonsense() {
     let step = Step::reply("Colorless green ideas sleep furiously.");
-    let error = &["task-api-model answered, but its answer was not accepted", "was not a JSON object", "OPENAI_API_KEY"];
+    let error =
+        &["task-api-model answered, but its answer was not accepted", "was not a JSON object", "OPENAI_API_KEY"];
     fault(POLICY, step, Expected { error, status: "degraded", attempt: "rejected", http: Some(200) }).await;
 }
 
@@ -112,9 +113,20 @@ async fn a_stream_that_is_cut_in_a_sentence() {
 
 #[tokio::test]
 async fn a_stream_that_is_cut_before_it_says_anything() {
-    let error = &["ended before the answer did"];
+    let error = &["ended before the answer did", "Try again"];
     let expected = Expected { error, status: "degraded", attempt: "cut", http: Some(200) };
-    fault(POLICY, Step::Stream(Stream::texts([r#"{"asses"#]).cut()), expected).await;
+    fault(POLICY, Step::Stream(Stream::new().cut()), expected).await;
+}
+
+#[tokio::test]
+async fn a_stream_that_is_cut_before_anything_can_be_used_of_it() {
+    let mut scene = Scene::local(POLICY).await;
+    scene.local_model().stream_with(Stream::texts([r#"{"assessment": "manage"#]).cut());
+    let analysis = scene.analyze().await;
+    assert_eq!(analysis["status"], "degraded");
+    assert!(analysis["analysis"].as_str().unwrap().starts_with("Model unavailable. "), "{analysis}");
+    assert_eq!(told(&scene.only_row().await.1), [(LOCAL, "first", "cut")]);
+    scene.lives_on().await;
 }
 
 #[tokio::test]
@@ -151,9 +163,8 @@ async fn a_model_that_stalls_in_a_sentence() {
 #[tokio::test]
 async fn a_model_that_drips_without_an_end_meets_the_deadline() {
     let policy = POLICY.replacen("total: 30s", "total: 1s", 1);
-    let drip = (0..600).fold(Stream::texts([r#"{"analysis": "#]), |stream, _| {
-        stream.text(" ").wait(Duration::from_millis(50))
-    });
+    let drip = (0..600)
+        .fold(Stream::texts([r#"{"analysis": "#]), |stream, _| stream.text(" ").wait(Duration::from_millis(50)));
     let mut scene = Scene::local(&policy).await;
     scene.local_model().stream_with(drip);
     let analysis = scene.analyze().await;

@@ -9,7 +9,8 @@ use crate::upstream::{Recorded, Reply, Step, Stream};
 const LOCAL: &str = "task-api-model";
 const HOSTED: &str = "gpt-4o";
 
-const PLAN: &str = r#"{"plan": "We begin with TASK-0001, the budget review, and have time to spare.", "risks": [], "swaps": []}"#;
+const PLAN: &str =
+    r#"{"plan": "We begin with TASK-0001, the budget review, and have time to spare.", "risks": [], "swaps": []}"#;
 
 async fn plan(scene: &mut Scene) -> Value {
     scene.session.call("plan_sprint", json!({"sprint_name": "Sprint 1"})).await.result()
@@ -55,7 +56,10 @@ async fn when_the_hosted_model_is_rejected_too_both_are_told_and_paid_for() {
     scene.hosted_model().reply_with(Reply::new(GOOD.replace("TASK-0001", "TASK-0077")).usage(100, 10));
     let analysis = scene.analyze().await;
     assert_eq!(analysis["status"], "degraded");
-    says(analysis["error"].as_str().unwrap(), &["task-api-model answered", "not a JSON object", "gpt-4o answered", "TASK-0077"]);
+    says(
+        analysis["error"].as_str().unwrap(),
+        &["task-api-model answered", "not a JSON object", "gpt-4o answered", "TASK-0077"],
+    );
     let (request, attempts) = scene.only_row().await;
     assert_eq!(told(&attempts), [(LOCAL, "first", "rejected"), (HOSTED, "escalation", "rejected")]);
     assert_eq!((request.cost, request.wasted), (350_000, 350_000), "money that bought no answer");
@@ -111,7 +115,8 @@ fn takes_no_format(asked: &Recorded) -> Step {
     if asked.body.get("response_format").is_none() {
         return Step::reply(GOOD);
     }
-    let body = r#"{"error": {"message": "response_format is not supported by this server", "type": "invalid_request_error"}}"#;
+    let body =
+        r#"{"error": {"message": "response_format is not supported by this server", "type": "invalid_request_error"}}"#;
     Step::status_with(400, &[("content-type", "application/json")], body)
 }
 
