@@ -9,7 +9,7 @@ use jiff::{Timestamp, ToSpan};
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{output, story};
+use super::{output, render, story};
 use crate::app::App;
 use crate::policy::Policy;
 use crate::request::{Caller, Door, Outcome, Status};
@@ -117,8 +117,8 @@ fn answer(step: &Step, body: &Map<String, Value>) -> String {
     let shown: Map<String, Value> =
         step.shows.iter().filter_map(|key| Some(((*key).to_owned(), body.get(*key)?.clone()))).collect();
     match shown.values().next() {
-        Some(Value::String(text)) => textwrap::fill(&readable(text), WIDTH),
-        _ => super::render::result(&shown),
+        Some(Value::String(text)) => render::wrapped(&readable(text), WIDTH),
+        _ => render::result(&shown),
     }
 }
 
@@ -131,7 +131,7 @@ fn readable(text: &str) -> String {
 fn decision_lines(step: &Step, outcome: &Outcome) -> String {
     let lines = story::outcome(outcome).join("\n");
     let wide = WIDTH.saturating_sub(4);
-    let indented = textwrap::indent(&textwrap::fill(&lines, wide), "  │ ");
+    let indented = textwrap::indent(&render::wrapped(&lines, wide), "  │ ");
     format!("  ┌ {}: {}\n{indented}", step.tool, outcome.status.as_str())
 }
 

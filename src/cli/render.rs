@@ -60,7 +60,7 @@ fn part(key: &str, value: &Value) -> String {
     let name = key.replace('_', " ");
     match value {
         Value::String(text) if text.contains('\n') || text.len() > WIDTH - key.len() => {
-            format!("\n{name}:\n{}\n", textwrap::fill(text.trim_end(), WIDTH))
+            format!("\n{name}:\n{}\n", wrapped(text.trim_end(), WIDTH))
         }
         Value::Object(record) => format!("\n{name}:\n{}", fields(record)),
         Value::Array(items) if items.is_empty() => format!("{name}: none"),
@@ -120,8 +120,13 @@ fn footer(routing: &Map<String, Value>) -> String {
     }];
     words.extend(text("latency_ms").map(|milliseconds| format!("{milliseconds} ms")));
     words.extend(routing.get("cost_usd").and_then(Value::as_f64).map(|usd| format!("${usd}")));
-    let reason = text("reason").map(|reason| format!("\n  {}", textwrap::fill(&reason, WIDTH).replace('\n', "\n  ")));
+    let reason = text("reason").map(|reason| format!("\n  {}", wrapped(&reason, WIDTH).replace('\n', "\n  ")));
     format!("\n— {}{}", words.join(" · "), reason.unwrap_or_default())
+}
+
+/// At spaces only: a broken "TASK-0001" or "2026-12-01" cannot be copied.
+pub(super) fn wrapped(text: &str, width: usize) -> String {
+    textwrap::fill(text, textwrap::Options::new(width).word_splitter(textwrap::WordSplitter::NoHyphenation))
 }
 
 fn plain_table() -> Table {
@@ -158,6 +163,13 @@ mod tests {
             { "id": "TASK-0002", "title": "B", "priority": "low", "due_date": "2026-12-01" }] }));
         assert!(text.contains("count: 2") && text.contains("due") && text.contains("2026-12-01"), "{text}");
         assert!(!text.contains("assignee") && !text.contains("null"), "{text}");
+    }
+
+    #[test]
+    fn long_text_is_wrapped_and_no_id_or_day_is_broken() {
+        let text = shown(json!({ "analysis": "TASK-0001 is due on 2026-12-01. ".repeat(20) }));
+        assert!(text.lines().count() > 5 && text.lines().all(|line| line.len() <= WIDTH), "{text}");
+        assert!(text.lines().all(|line| !line.ends_with('-')), "{text}");
     }
 
     #[test]

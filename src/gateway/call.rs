@@ -15,7 +15,7 @@ use crate::chat::{ChatRequest, Finish, NanoUsd, Price, Reply, Tokens, Usage, Usa
 use crate::error::{Error, Kind};
 use crate::policy::{Backend, Model};
 use crate::provider::{Answer, Call};
-use crate::request::{Attempt, AttemptKind, AttemptResult, Candidate, Progress, Rejection, Verdict};
+use crate::request::{Attempt, AttemptKind, AttemptResult, Candidate, Progress, Verdict};
 
 /// A progress line for every so many tokens of an answer.
 const TOKENS_PER_NOTE: u64 = 20;
@@ -204,15 +204,15 @@ impl Run<'_> {
             attempt.rejection = rejection.clone();
         }
         match rejection {
-            None => End::Answer(CachedAnswer {
+            None => End::Answer(Box::new(CachedAnswer {
                 model: candidate.model.clone(),
                 tier: candidate.tier.clone(),
                 reply,
                 ttl: self.route.cache_ttl,
-            }),
+            })),
             Some(rejection) => {
                 let why = rejection.why.clone();
-                self.rejections.push(Rejection { ..rejection });
+                self.rejections.push(rejection);
                 End::Setback { setback: Setback::Rejected, why }
             }
         }

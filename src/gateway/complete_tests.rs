@@ -123,6 +123,19 @@ async fn money_keeps_a_dear_model_out_but_not_a_free_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_rejected_answer_cost_is_missing_from_what_the_next_one_may() {
+    let mut dear = policy();
+    let price = dear.models["big"].price;
+    dear.models.get_mut("small").unwrap().price = price;
+    // One call could cost 1.02 million nano-dollars, so the second fits only if the first had been free; it cost 60,000.
+    dear.routes[0].envelope.max_cost = NanoUsd(1_050_000);
+    let world = world(dear, [("small", vec![Step::Says("bad")])]);
+    let (outcome, _) = world.ask().await;
+    assert_eq!(trail(&outcome), [("small", Why::First, How::Rejected), ("big", Why::Escalation, How::Skipped)]);
+    assert_eq!((outcome.cost, outcome.wasted), (NanoUsd(60_000), NanoUsd(60_000)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_caller_who_goes_away_still_leaves_one_outcome() {
     let world = world(policy(), [("small", vec![Step::Never])]);
     let dropped = tokio::time::timeout(Duration::from_secs(1), world.ask()).await;

@@ -31,7 +31,7 @@ pub(super) struct Run<'a> {
 
 /// How one candidate ended.
 pub(super) enum End {
-    Answer(CachedAnswer),
+    Answer(Box<CachedAnswer>),
     Setback {
         setback: Setback,
         why: String,
@@ -113,7 +113,7 @@ impl<'a> Run<'a> {
             let more = at + 1 < candidates.len();
             (self.ask.progress)(Progress::Asking(candidate.model.clone()));
             match self.try_candidate(candidate, kind, more).await {
-                End::Answer(answer) => return Some(answer),
+                End::Answer(answer) => return Some(*answer),
                 End::Stop { why } => {
                     self.fail(why);
                     return None;

@@ -38,9 +38,9 @@ pub fn after(error: &Error, calls: u32, policy: &Retry, jitter: f64, left: Durat
 /// Anything between nothing and the exponential ceiling, so that callers who failed together do not return together
 /// ("full jitter": M. Brooker, Exponential Backoff and Jitter, AWS Architecture Blog, 2015).
 fn full_jitter(policy: &Retry, calls: u32, jitter: f64) -> Duration {
-    let ceilings =
+    let mut ceilings =
         ExponentialBuilder::new().with_min_delay(policy.initial).with_max_delay(policy.max).without_max_times().build();
-    let ceiling = ceilings.skip(calls.saturating_sub(1) as usize).next().unwrap_or(policy.max).min(policy.max);
+    let ceiling = ceilings.nth(calls.saturating_sub(1) as usize).unwrap_or(policy.max).min(policy.max);
     ceiling.mul_f64(jitter.clamp(0.0, 1.0))
 }
 

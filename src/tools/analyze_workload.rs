@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::answer;
 use super::arguments::word;
-use super::checks::{existing, id_in_field, prose};
+use super::checks::{SHOWN, existing, id_in_field, prose};
 use super::consult::{Consulted, Given, Question, consult, measures, projects};
 use super::degraded::{self, UNAVAILABLE};
 use super::known::Known;
@@ -241,7 +241,7 @@ fn result(
 /// The analysis so far, if nothing in it is wrong.
 fn readable(text: &str, known: &Known) -> Option<String> {
     let text = answer::so_far(text, "analysis")?;
-    existing(&text, known).is_ok().then(|| format!("{text}…"))
+    existing(&text, known).is_ok().then(|| format!("{}…", clipped(&text, SHOWN)))
 }
 
 fn summary(workload: &Workload) -> Summary {
@@ -301,7 +301,7 @@ fn basic_summary(workload: &Workload) -> String {
         workload.assessment.as_str()
     );
     if workload.assumed > 0 {
-        text.push_str(&format!(" Without an estimate a task counts 4 h: {} of them.", workload.assumed));
+        text.push_str(&format!(" Due tasks without an estimate, counted as 4 h each: {}.", workload.assumed));
     }
     let first = workload.priorities.iter().take(PRIORITIES).map(|first| format!("{} ({})", first.id, first.reason));
     let first: Vec<String> = first.collect();

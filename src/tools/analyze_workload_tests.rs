@@ -1,3 +1,5 @@
+//! Answers about a workload that pass and that do not, and the summary without a model.
+
 use serde_json::json;
 
 use super::*;
@@ -95,6 +97,6 @@ fn the_basic_summary_goes_on_with_what_is_known() {
     let text = basic_summary(&facts::workload(&graph, TODAY, Horizon::Week));
     let begins = "Model unavailable. Basic summary provided. 3 of 4 tasks are open: 0 overdue, 1 due by 2026-11-29, 1 blocked, \
                   2 without a due day. The work that is due takes 4 h, 40 h are available: manageable. \
-                  Without an estimate a task counts 4 h: 1 of them. Focus first on TASK-0001 (";
+                  Due tasks without an estimate, counted as 4 h each: 1. Focus first on TASK-0001 (";
     assert!(text.starts_with(begins), "{text}");
 }

@@ -1,3 +1,5 @@
+//! Good arguments, and what each bad one is told.
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;

@@ -5,11 +5,14 @@
 use std::collections::HashMap;
 
 use super::known::{Known, unknown};
+use super::record::clipped;
 use crate::request::{Rejection, RejectionCode};
 use crate::tasks::TaskId;
 
 /// Fewer letters than this say nothing that a person could use.
 const FEWEST_LETTERS: usize = 15;
+/// No text that was asked for is longer; a longer one is cut, so that a result stays small whatever a model writes.
+pub(super) const SHOWN: usize = 3_000;
 /// How often in a row the same words may come.
 const REPEATS: usize = 4;
 /// The longest run of words that is looked for again.
@@ -33,7 +36,7 @@ pub(super) fn prose(key: &str, text: Option<String>, known: &Known) -> Result<St
         return Err(Rejection::new(RejectionCode::Repetition, why));
     }
     existing(&text, known)?;
-    Ok(text)
+    Ok(clipped(&text, SHOWN))
 }
 
 /// Every id that the text names exists.

@@ -1,3 +1,5 @@
+//! What a reader is told when no model answered, failure by failure.
+
 use std::time::Duration;
 
 use jiff::Timestamp;

@@ -5,10 +5,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::arguments::task_id;
-use super::record::{TaskRecord, Waits, ids};
+use super::record::{TaskRecord, ids};
 use super::spec::{About, Annotations, ToolSpec, spec as tool_spec};
 use super::toolbox::{Call, Tool};
 use crate::error::{Error, Result};
+
+/// How many unlinked tasks are named.
+const UNLINKED_SHOWN: usize = 200;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -28,6 +31,9 @@ pub(super) struct Deleted {
     /// Tasks that depended on it or were its subtasks, and no longer name it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unlinked: Vec<String>,
+    /// Only the first of them are named.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    truncated: bool,
 }
 
 pub(super) fn spec(tool: Tool) -> ToolSpec {
@@ -52,10 +58,12 @@ pub(super) async fn run(call: &Call<'_>, arguments: Map<String, Value>) -> Resul
             .hint("Ask the user if in doubt, then call again with \"confirm\": true."));
     }
     let deleted = call.store.delete_task(id, call.change()).await?;
+    let waits = call.waits(&deleted.task).await?;
     Ok(Deleted {
         success: true,
         message: format!("Deleted task {id}: {}", deleted.task.title),
-        task: TaskRecord::new(&deleted.task, Waits::ForNothing, call.today),
-        unlinked: ids(&deleted.unlinked),
+        task: TaskRecord::new(&deleted.task, waits, call.today),
+        unlinked: ids(&deleted.unlinked[..deleted.unlinked.len().min(UNLINKED_SHOWN)]),
+        truncated: deleted.unlinked.len() > UNLINKED_SHOWN,
     })
 }

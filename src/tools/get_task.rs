@@ -5,16 +5,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::arguments::task_id;
-use super::record::{FieldChange, TaskRecord, TaskRef, Waits, changes, time};
+use super::record::{FieldChange, TaskRecord, TaskRef, Waits, changes, json_size, time, within};
 use super::spec::{About, Annotations, ToolSpec, spec as tool_spec};
 use super::toolbox::{Call, Tool};
 use crate::error::Result;
 use crate::tasks::{Task, TaskEvent};
 
 /// How many neighbors of a kind are shown.
-const NEIGHBORS_SHOWN: usize = 50;
+const NEIGHBORS_SHOWN: usize = 20;
 /// How many changes are shown, the newest ones.
 const EVENTS_SHOWN: usize = 20;
+/// Bytes of a result as JSON, under the 60 KB that none may pass; and the most that may stand around the record.
+const RESULT_BYTES: usize = 57_000;
+const AROUND_BYTES: usize = 16_000;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -71,15 +74,24 @@ pub(super) async fn run(call: &Call<'_>, arguments: Map<String, Value>) -> Resul
     let waits_for = |other: &Task, on: &Task| other.is_open() && on.is_open() && other.depends_on.contains(&on.id);
     let blocks: Vec<&Task> = all.iter().filter(|other| waits_for(other, &task)).collect();
     let blocked_by: Vec<&Task> = all.iter().filter(|other| waits_for(&task, other)).collect();
-    let cut = [&subtasks, &blocks, &blocked_by].iter().any(|tasks| tasks.len() > NEIGHBORS_SHOWN);
-    let truncated = cut || history.len() > EVENTS_SHOWN;
     let waits = if blocked_by.is_empty() { Waits::ForNothing } else { Waits::ForOthers };
+    let record = TaskRecord::new(&task, waits, call.today);
+    let around = RESULT_BYTES.saturating_sub(json_size(&record)).min(AROUND_BYTES);
+    // From the newest back, and then in their order again.
+    let mut newest = within(history.iter().rev().take(EVENTS_SHOWN).map(event).collect(), around / 2);
+    newest.reverse();
+    let shown = |tasks: &[&Task]| {
+        within(tasks.iter().take(NEIGHBORS_SHOWN).map(|task| TaskRef::new(task)).collect(), around / 6)
+    };
+    let [children, above, below] = [shown(&subtasks), shown(&blocks), shown(&blocked_by)];
+    let neighbors = subtasks.len() + blocks.len() + blocked_by.len();
+    let truncated = newest.len() < history.len() || children.len() + above.len() + below.len() < neighbors;
     Ok(Shown {
-        task: TaskRecord::new(&task, waits, call.today),
-        subtasks: shown(&subtasks),
-        blocks: shown(&blocks),
-        blocked_by: shown(&blocked_by),
-        history: history.iter().skip(history.len().saturating_sub(EVENTS_SHOWN)).map(event).collect(),
+        task: record,
+        subtasks: children,
+        blocks: above,
+        blocked_by: below,
+        history: newest,
         truncated,
         hint: truncated.then(|| {
             format!(
@@ -88,10 +100,6 @@ pub(super) async fn run(call: &Call<'_>, arguments: Map<String, Value>) -> Resul
             )
         }),
     })
-}
-
-fn shown(tasks: &[&Task]) -> Vec<TaskRef> {
-    tasks.iter().take(NEIGHBORS_SHOWN).map(|task| TaskRef::new(task)).collect()
 }
 
 fn event(event: &TaskEvent) -> Event {

@@ -1,3 +1,5 @@
+//! Answers about a sprint: swaps that hold and that do not, texts that agree and that do not.
+
 use serde_json::json;
 
 use super::*;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::answer;
-use super::checks::existing;
+use super::checks::{SHOWN, existing};
 use super::consult::{Consulted, Given, Question, consult, measures, projects};
 use super::degraded;
 use super::known::Known;
@@ -28,7 +28,7 @@ const DEFAULT_DAYS: u32 = 14;
 const DEFAULT_CAPACITY: u32 = 80;
 const MAX_NAME: usize = 100;
 /// Rows of a result; the counts beside them are of all.
-const SELECTED_SHOWN: usize = 50;
+const SELECTED_SHOWN: usize = 40;
 const DEFERRED_SHOWN: usize = 15;
 /// Lines of the text that is written without a model.
 const LINES: usize = 15;
@@ -218,7 +218,7 @@ fn readable(text: &str, ground: &Ground) -> Option<String> {
     let text = answer::so_far(text, "plan")?;
     let selected = ground.plan.selected.iter().map(|planned| planned.id).collect();
     let fine = existing(&text, &ground.known).and_then(|()| super::plan_text::agrees(&text, &selected)).is_ok();
-    fine.then(|| format!("{text}…"))
+    fine.then(|| format!("{}…", clipped(&text, SHOWN)))
 }
 
 fn result(wanted: &Wanted, graph: &Graph<'_>, judged: Judged, routing: Routing) -> Planning {
@@ -287,7 +287,7 @@ fn plain_text(wanted: &Wanted, graph: &Graph<'_>, plan: &Plan) -> String {
         plan.capacity
     )];
     if plan.assumed > 0 {
-        lines.push(format!("{} of them have no estimate and count 4 h each.", plan.assumed));
+        lines.push(format!("Tasks without an estimate, counted as 4 h each: {}.", plan.assumed));
     }
     lines.push("Selected, in this order:".to_owned());
     for planned in plan.selected.iter().take(LINES) {

@@ -1,3 +1,5 @@
+//! The plan without a model, and how large a result can get.
+
 use super::*;
 use crate::tools::samples::{TODAY, board, task};
 
@@ -18,7 +20,7 @@ fn of_facts(tasks: &[Task], hours: u32) -> (String, Planning) {
 fn the_plan_in_words_says_what_is_in_and_why_the_rest_is_not() {
     let (text, _) = of_facts(&board(), 8);
     let expected = "Sprint 12 (2026-11-23 to 2026-12-06): 2 tasks take 8 h of 8 h.\n\
-                    2 of them have no estimate and count 4 h each.\n\
+                    Tasks without an estimate, counted as 4 h each: 2.\n\
                     Selected, in this order:\n\
                     - TASK-0001 Task number 1 (4 h)\n\
                     - TASK-0002 Task number 2 (4 h)\n\
@@ -47,4 +49,32 @@ fn a_plan_of_thousands_stays_small() {
 fn names_are_short_and_visible() {
     assert_eq!(name(" Sprint\n12\u{202e} ").unwrap(), "Sprint 12");
     assert!(name("\u{200b}").is_err() && name(&"n".repeat(101)).is_err());
+}
+
+/// Not a measurement: a guard against something that grows with the square of the tasks.
+#[test]
+fn fifty_thousand_tasks_are_ranked_planned_and_written_down_in_time() {
+    use crate::tasks::{TaskId, rank};
+    let tasks: Vec<Task> = (1..=50_000)
+        .map(|number| {
+            let mut task = task(number);
+            task.depends_on = if number % 7 == 0 { vec![TaskId(number - 1)] } else { vec![] };
+            task.due_date = (number % 3 == 0).then(|| TODAY.saturating_add(jiff::Span::new().days(number % 40)));
+            task
+        })
+        .collect();
+    let started = std::time::Instant::now();
+    let graph = Graph::new(&tasks);
+    let wanted = wanted(80);
+    let plan = plan(&graph, &wanted.sprint);
+    let workload = facts::workload(&graph, TODAY, facts::Horizon::Week);
+    let ranking = rank::rank(&graph, TODAY, &rank::Wish::default(), usize::MAX);
+    let written = [
+        prompts::plan_sprint::prompt(&graph, "S", &wanted.sprint, &plan),
+        prompts::analyze_workload::prompt(&graph, &workload, TODAY),
+        prompts::suggest_next_action::prompt(&graph, &ranking, None, TODAY.at(9, 0, 0, 0)),
+    ];
+    let spec = crate::tools::samples::spec(4_096, 1_024);
+    assert!(written.iter().all(|prompt| prompt.render(&spec, &[]).is_ok()));
+    assert!(started.elapsed() < std::time::Duration::from_secs(30), "{:?}", started.elapsed());
 }

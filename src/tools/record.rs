@@ -12,7 +12,7 @@ use crate::tasks::{Hours, Task, TaskId};
 /// How much of a description a list shows.
 const DESCRIPTION_SHOWN: usize = 100;
 /// How much of a changed value is shown.
-const VALUE_SHOWN: usize = 100;
+const VALUE_SHOWN: usize = 60;
 
 /// A task with everything that is stored of it.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -182,6 +182,22 @@ fn text(value: &Value) -> Option<String> {
         value => value.to_string(),
     };
     Some(clipped(&text, VALUE_SHOWN)).filter(|text| !text.is_empty())
+}
+
+/// As many items from the beginning as stay under so many bytes of JSON.
+pub(super) fn within<T: Serialize>(items: Vec<T>, bytes: usize) -> Vec<T> {
+    let mut left = bytes;
+    let fits = move |item: &T| {
+        let size = json_size(item) + 1;
+        let fits = size <= left;
+        left = left.saturating_sub(size);
+        fits
+    };
+    items.into_iter().take_while(fits).collect()
+}
+
+pub(super) fn json_size<T: Serialize>(value: &T) -> usize {
+    serde_json::to_string(value).map_or(usize::MAX, |json| json.len())
 }
 
 /// Hours to two decimals, which is enough to tell every minute from the next.

@@ -25,6 +25,7 @@ use crate::tasks::{Priority, clean_line, clean_text};
 
 const MAX_DESCRIPTION: usize = 10_000;
 const MAX_TITLE: usize = 100;
+const CONSIDERATIONS_SHOWN: usize = 1_000;
 const MAX_EFFORT: f64 = 400.0;
 /// The keys of the answer.
 const OUTPUT_ITEMS: u32 = 4;
@@ -164,6 +165,7 @@ fn judge(reply: &Reply, known: &Known) -> Result<Suggested, Rejection> {
     };
     existing(&title, known)?;
     existing(&considerations, known)?;
+    let considerations = clipped(&considerations, CONSIDERATIONS_SHOWN);
     // A minute is the least there is.
     let effort_hours = rounded(effort).max(0.02);
     Ok(Suggested { priority: priority.as_str().to_owned(), title, effort_hours, considerations })

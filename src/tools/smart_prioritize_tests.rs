@@ -1,3 +1,5 @@
+//! Suggestions that pass and that do not.
+
 use super::*;
 use crate::tools::samples::{TODAY, board, reply};
 

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::answer;
-use super::checks::{existing, id_in_field, ids_in, prose};
-use super::consult::{Consulted, Given, Question, consult, measures, projects};
+use super::checks::{SHOWN, existing, id_in_field, ids_in, prose};
+use super::consult::{Given, Question, consult, measures, projects};
 use super::degraded;
 use super::known::Known;
 use super::prompts;
@@ -29,6 +29,7 @@ use crate::tasks::{Task, TaskId, facts};
 const MAX_MINUTES: f64 = 10_000.0;
 const OUTPUT_ITEMS: usize = 5;
 const TITLE_SHOWN: usize = 100;
+const AFTER_SHOWN: usize = 300;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -113,7 +114,9 @@ pub(super) async fn run(call: &Call<'_>, arguments: Map<String, Value>) -> Resul
         fresh: params.fresh.unwrap_or(false),
     };
     let consulted = consult(call, question).await?;
-    Ok(at.result(&graph, from_facts(&graph, &ranking, best), &known, consulted, call))
+    let error = degraded::error(&consulted.outcome, &call.gateway.policy());
+    let settled = settle(consulted.given, from_facts(&graph, &ranking, best), &known, error);
+    Ok(at.result(&graph, settled, Routing::of(&consulted.outcome)))
 }
 
 fn local(call: &Call<'_>) -> DateTime {
@@ -147,6 +150,7 @@ fn judge(reply: &Reply, known: &Known, asked_about: &HashSet<TaskId>) -> Result<
     };
     let after = answer::text(&object, "after");
     existing(after.as_deref().unwrap_or(""), known)?;
+    let after = after.map(|text| clipped(&text, AFTER_SHOWN));
     // In range, so the conversion loses only a fraction of a minute.
     Ok(Judged { task, suggestion, why, estimate_minutes: minutes.round() as u32, after })
 }
@@ -164,9 +168,38 @@ fn from_facts(graph: &Graph<'_>, ranking: &Ranking, best: &Ranked) -> Judged {
             clipped(title(best.id), TITLE_SHOWN),
             best.effort.hours
         ),
-        why: format!("{}.", best.reason),
+        why: sentence(&best.reason),
         estimate_minutes: best.effort.hours.minutes,
         after: next.map(|next| format!("{}: {}", next.id, clipped(title(next.id), TITLE_SHOWN))),
+    }
+}
+
+/// "due tomorrow, urgent" as a sentence.
+fn sentence(reason: &str) -> String {
+    let mut letters = reason.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
+}
+
+/// What is said in the end, and why it is not a model's if it is not.
+struct Settled {
+    status: State,
+    judged: Judged,
+    error: Option<String>,
+}
+
+fn settle(given: Given<Judged>, of_facts: Judged, known: &Known, error: String) -> Settled {
+    let so_far = match given {
+        Given::Accepted(judged) => return Settled { status: State::Ok, judged, error: None },
+        Given::Partial(text) => readable(&text, known),
+        Given::Nothing => None,
+    };
+    match so_far {
+        Some(so_far) => {
+            let suggestion = format!("{}\n\nA model had begun to say: {so_far}", of_facts.suggestion);
+            Settled { status: State::Partial, judged: Judged { suggestion, ..of_facts }, error: Some(error) }
+        }
+        None => Settled { status: State::Degraded, judged: of_facts, error: Some(error) },
     }
 }
 
@@ -177,27 +210,8 @@ struct Moment {
 }
 
 impl Moment {
-    fn result(
-        self,
-        graph: &Graph<'_>,
-        of_facts: Judged,
-        known: &Known,
-        consulted: Consulted<Judged>,
-        call: &Call<'_>,
-    ) -> Suggested {
-        let routing = Routing::of(&consulted.outcome);
-        let error = || Some(degraded::error(&consulted.outcome, &call.gateway.policy()));
-        let (status, judged, error) = match consulted.given {
-            Given::Accepted(judged) => (State::Ok, judged, None),
-            Given::Partial(text) => match readable(&text, known) {
-                Some(so_far) => {
-                    let suggestion = format!("{}\n\nA model had begun to say: {so_far}", of_facts.suggestion);
-                    (State::Partial, Judged { suggestion, ..of_facts }, error())
-                }
-                None => (State::Degraded, of_facts, error()),
-            },
-            Given::Nothing => (State::Degraded, of_facts, error()),
-        };
+    fn result(self, graph: &Graph<'_>, settled: Settled, routing: Routing) -> Suggested {
+        let Settled { status, judged, error } = settled;
         Suggested {
             suggestion: worded(&judged),
             task_count: self.count,
@@ -258,7 +272,7 @@ fn worded(judged: &Judged) -> String {
 /// What a broken answer had suggested, if nothing in it is wrong.
 fn readable(text: &str, known: &Known) -> Option<String> {
     let text = answer::so_far(text, "suggestion")?;
-    existing(&text, known).is_ok().then(|| format!("{text}…"))
+    existing(&text, known).is_ok().then(|| format!("{}…", clipped(&text, SHOWN)))
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+//! Choices that pass and that do not, and the ranking in words.
+
 use serde_json::json;
 
 use super::*;

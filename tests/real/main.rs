@@ -7,12 +7,14 @@
 
 mod chain;
 mod client;
+mod formats;
 mod ledger;
 mod load;
 mod policies;
 mod processes;
 mod prometheus;
 mod recorder;
+mod stack;
 mod taskgate;
 #[allow(unused_imports, reason = "the toolbox is shared; not every tool is used here")]
 #[path = "../it/upstream/mod.rs"]

@@ -39,7 +39,7 @@ models:
     capabilities: [{local_capabilities}]
     price: {{ input: 0, output: 0 }}
     limits: {{ concurrency: 1 }}
-    timeouts: {{ connect: 2s, first_token: 20s, idle: 15s, total: 60s }}
+    timeouts: {{ connect: 2s, first_token: 30s, idle: 15s, total: 60s }}
   gpt-4o:
     backend: openai
     context_tokens: 128000

@@ -78,7 +78,7 @@ async fn work(client: &Client, mark: &str) {
     assert_eq!(ask("Sweep the yard").await["routing"]["model"], "task-api-model");
     assert_eq!(ask("Sweep the yard").await["routing"]["cached"], true);
     assert_eq!(ask("Rejected, then answered #nonsense").await["routing"]["model"], "gpt-4o");
-    assert_eq!(ask("Failed, then answered #broken").await["routing"]["model"], "gpt-4o");
+    assert_eq!(ask("Busy twice, then answered #busy").await["routing"]["model"], "gpt-4o");
     assert_eq!(ask("Rejected by both #nonsense #hopeless").await["status"], "degraded");
     assert_eq!(ask("Answered without a count #uncounted").await["status"], "ok");
 }
@@ -86,8 +86,8 @@ async fn work(client: &Client, mark: &str) {
 /// What the two models say depends on a word in the question, so that clients need not take turns.
 fn local_says(asked: &Recorded) -> Step {
     let prompt = asked.prompt();
-    if prompt.contains("#broken") {
-        return Step::status(500);
+    if prompt.contains("#busy") {
+        return Step::status(503);
     }
     let text = if prompt.contains("#nonsense") { "I cannot say.".to_owned() } else { good_priority() };
     let reply = Reply::new(text).usage(110, 40);

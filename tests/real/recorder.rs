@@ -27,7 +27,8 @@ pub struct Recorder {
 #[derive(Debug, Clone)]
 pub struct Exchange {
     pub request: Value,
-    pub status: u16,
+    /// `None`: nothing was answered before the caller went away.
+    pub status: Option<u16>,
     pub reply: Vec<u8>,
     pub started: Instant,
     /// When the last byte came.
@@ -98,6 +99,10 @@ struct Page {
 }
 
 impl Page {
+    fn answered(&self, status: StatusCode) {
+        self.exchanges.lock().unwrap()[self.index].status = Some(status.as_u16());
+    }
+
     fn add(&self, bytes: &[u8]) {
         let mut exchanges = self.exchanges.lock().unwrap();
         let exchange = &mut exchanges[self.index];
@@ -118,18 +123,13 @@ async fn pass_on(State(proxy): State<Proxy>, request: Request) -> Response {
             sent = sent.header(name, value);
         }
     }
+    let page = proxy.page(Exchange { request: asked, status: None, reply: Vec::new(), started, last_byte: started });
     let reply = match sent.send().await {
         Ok(reply) => reply,
         Err(error) => return (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
     };
+    page.answered(reply.status());
     let (status, kind) = (reply.status(), reply.headers().get(header::CONTENT_TYPE).cloned());
-    let page = proxy.page(Exchange {
-        request: asked,
-        status: status.as_u16(),
-        reply: Vec::new(),
-        started,
-        last_byte: started,
-    });
     let mut response = Response::new(Body::from_stream(write_down(page, reply.bytes_stream().boxed())));
     *response.status_mut() = status;
     if let Some(kind) = kind {

@@ -27,11 +27,10 @@ pub struct Taskgate {
 impl Taskgate {
     /// Everything it keeps goes into that folder, the policy too.
     pub fn new(folder: &Path, policy: &str) -> Self {
-        let file = folder.join("routing.yaml");
-        fs::write(&file, policy).unwrap();
         let new = Self { folder: folder.to_owned(), variables: Vec::new() };
-        let database = new.database().display().to_string();
-        new.with("TASKGATE_POLICY", file.display().to_string()).with("TASKGATE_DATABASE_URL", database)
+        fs::write(new.policy(), policy).unwrap();
+        let (policy, database) = (new.policy().display().to_string(), new.database().display().to_string());
+        new.with("TASKGATE_POLICY", policy).with("TASKGATE_DATABASE_URL", database)
     }
 
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -41,6 +40,10 @@ impl Taskgate {
 
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    pub fn policy(&self) -> PathBuf {
+        self.folder.join("routing.yaml")
     }
 
     pub fn database(&self) -> PathBuf {

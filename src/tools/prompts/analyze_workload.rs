@@ -15,10 +15,11 @@ const NAME_CHARS: usize = 24;
 const SYSTEM: &str = "You are TaskMaster, an expert at workload analysis and prioritization. \
                       The facts are computed and exact: build on them and do not recompute them.";
 
-const FORM: &str = "Answer with one JSON object and nothing else:
-{\"assessment\": \"manageable\", \"heavy\" or \"overloaded\",
- \"priorities\": [up to 3 ids of open tasks to focus on, the most important first],
- \"analysis\": \"at most 120 words: the assessment and why, what to do in this time, which tasks are at risk\"}
+const FORM: &str = "Answer with one JSON object and nothing else, of this form:
+{\"assessment\": \"heavy\", \"priorities\": [\"TASK-0000\"], \"analysis\": \"...\"}
+- assessment: manageable, heavy or overloaded
+- priorities: the ids of 1 to 3 open tasks to focus on, the most important first
+- analysis: at most 120 words: the assessment and why, what to do in this time, which tasks are at risk
 Name only ids from the table.";
 
 pub(in crate::tools) fn prompt(graph: &Graph<'_>, workload: &Workload, today: Date) -> Prompt {
@@ -60,7 +61,7 @@ fn facts(workload: &Workload, today: Date) -> String {
         ),
     ];
     if workload.assumed > 0 {
-        facts.push(format!("{} of the due tasks have no estimate and count 4 h each.", workload.assumed));
+        facts.push(format!("Due tasks without an estimate, counted as 4 h each: {}.", workload.assumed));
     }
     for first in workload.priorities.iter().take(3) {
         facts.push(format!("{}: {}.", first.id, first.reason));

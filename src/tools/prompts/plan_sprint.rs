@@ -13,10 +13,11 @@ const SYSTEM: &str = "You are TaskMaster, an expert Agile coach and sprint plann
 /// `plan` says whether a task is in the computed sprint.
 const COLUMNS: &str = "plan|id|status|priority|due|est h|assignee|blocked by|title";
 
-const FORM: &str = "Answer with one JSON object and nothing else:
-{\"plan\": \"at most 150 words for the team: the goal, the order of work, related tasks grouped\",
- \"risks\": [up to 3 short sentences about risks and dependencies],
- \"swaps\": [only if clearly better, else empty: {\"out\": id in the sprint, \"in\": id not in it, \"why\": reason}]}
+const FORM: &str = "Answer with one JSON object and nothing else, of this form:
+{\"plan\": \"...\", \"risks\": [\"...\"], \"swaps\": []}
+- plan: at most 150 words for the team: the goal, the order of work, related tasks grouped
+- risks: up to 3 short sentences about risks and dependencies
+- swaps: only where clearly better: {\"out\": id in the sprint, \"in\": id not in it, \"why\": reason}
 Name only ids from the table. In the plan text, call only tasks of the sprint selected, and only tasks outside it deferred.";
 
 pub(in crate::tools) fn prompt(graph: &Graph<'_>, name: &str, sprint: &Sprint, plan: &Plan) -> Prompt {

@@ -8,12 +8,13 @@ use crate::tasks::similar::Suggestion;
 
 const SYSTEM: &str = "You are TaskMaster. Analyze tasks and suggest appropriate prioritization.";
 
-const FORM: &str =
-    "Respond in JSON format with keys: priority, title, effort_hours, considerations. One object and nothing else:
-{\"priority\": \"low\", \"normal\", \"high\" or \"urgent\",
- \"title\": \"a concise title of at most 100 characters\",
- \"effort_hours\": a number above 0 and at most 400,
- \"considerations\": \"dependencies or blockers to consider, at most 60 words\"}";
+const FORM: &str = "Respond in JSON format with keys: priority, title, effort_hours, considerations. \
+                    One object and nothing else, of this form:
+{\"priority\": \"normal\", \"title\": \"...\", \"effort_hours\": 2.5, \"considerations\": \"...\"}
+- priority: low, normal, high or urgent
+- title: concise, at most 100 characters
+- effort_hours: a number above 0 and at most 400
+- considerations: dependencies or blockers to consider, at most 60 words";
 
 pub(in crate::tools) fn prompt(graph: &Graph<'_>, description: &str, suggestion: &Suggestion, today: Date) -> Prompt {
     let similar = suggestion.similar.iter().filter_map(|similar| graph.task(similar.id));

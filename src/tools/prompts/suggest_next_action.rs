@@ -8,12 +8,13 @@ use crate::tasks::rank::Ranking;
 
 const SYSTEM: &str = "You are TaskMaster, helping users focus on what matters most.";
 
-const FORM: &str = "Answer with one JSON object and nothing else:
-{\"task_id\": \"the id of the single most important task to work on now; it must be open and not blocked\",
- \"suggestion\": \"what to do now, at most 50 words\",
- \"why\": \"why this task, at most 50 words\",
- \"estimate_minutes\": a whole number above 0,
- \"after\": \"what to do after this task, at most 20 words\"}
+const FORM: &str = "Answer with one JSON object and nothing else, of this form:
+{\"task_id\": \"TASK-0000\", \"suggestion\": \"...\", \"why\": \"...\", \"estimate_minutes\": 45, \"after\": \"...\"}
+- task_id: the single most important task to work on now; it must not be blocked by another task
+- suggestion: what to do now, at most 50 words
+- why: why this task should be prioritized, at most 50 words
+- estimate_minutes: estimated time to complete it, a whole number above 0
+- after: what to do after this task, at most 20 words
 Name only ids from the table.";
 
 /// The reasons for the first places that are told.

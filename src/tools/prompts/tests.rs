@@ -1,3 +1,5 @@
+//! Every prompt fits every model and keeps its fence, whatever the tasks say.
+
 use jiff::civil::date;
 use proptest::prelude::*;
 

@@ -115,6 +115,32 @@ async fn lists_are_paged_flagged_and_small() {
     assert_eq!(text(&after["tasks"][0], "id"), format!("TASK-{:04}", shown + 1));
 }
 
+/// The fattest task there can be, with the fattest surroundings: `World::call` holds every result under 60 KB.
+#[tokio::test]
+async fn no_record_is_too_large_to_show() {
+    let world = World::new([]).await;
+    let fat = |letter: &str, number: usize| letter.repeat(number);
+    let tags = |letter: &str| (0..20).map(|n| format!("{}{n:02}", fat(letter, 98))).collect::<Vec<_>>();
+    let fields = |letter: &str| {
+        json!({"title": fat(letter, 200), "description": fat(letter, 10_000), "assignee": fat(letter, 100),
+               "project": fat(letter, 100), "tags": tags(letter), "estimate_hours": 1})
+    };
+    world.call("create_task", fields("🎉")).await;
+    for letter in ["🎈", "🎁", "🎉"] {
+        let mut update = fields(letter);
+        update["task_id"] = "1".into();
+        world.call("update_task", update).await;
+    }
+    for _ in 0..60 {
+        world.call("create_task", json!({"title": fat("🎉", 200), "parent_id": "1", "depends_on": ["1"]})).await;
+    }
+    let shown = world.call("get_task", json!({"task_id": "1"})).await;
+    assert_eq!(shown["truncated"], true);
+    assert!(!shown["history"].as_array().unwrap().is_empty() && !shown["blocks"].as_array().unwrap().is_empty());
+    world.call("list_tasks", json!({"detail": "full", "limit": 100})).await;
+    world.call("delete_task", json!({"task_id": "1", "confirm": true})).await;
+}
+
 #[tokio::test]
 async fn every_call_leaves_one_row_that_says_how_it_ended() {
     let world = World::new([]).await;
