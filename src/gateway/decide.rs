@@ -68,6 +68,16 @@ pub fn may_follow(route: &Route, setback: Setback, from: usize, to: usize) -> bo
     }
 }
 
+/// A call that was refused, or that logic could answer, before its question was known: its place in the figures is with
+/// those that want no model.
+pub(super) fn nobody_wanted(decision: Decision) -> Decision {
+    if decision.tier.is_none() {
+        return decision;
+    }
+    let reason = Reason::new("no_question", "The call came to no question for a model.");
+    logic_alone(decision.route, vec![reason])
+}
+
 fn logic_alone(route: RouteName, reasons: Vec<Reason>) -> Decision {
     Decision { route, tier: TierName::none(), complexity: Complexity::default(), candidates: Vec::new(), reasons }
 }
