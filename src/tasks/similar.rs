@@ -131,7 +131,7 @@ fn effort(similar: &[Similar]) -> (Effort, String) {
         .collect();
     known.sort_unstable();
     let Some(middle) = known.get(known.len().saturating_sub(1) / 2) else {
-        let reason = format!("No similar task has an estimate: {} are assumed.", work::hours_text(work::ASSUMED));
+        let reason = format!("No similar task has an estimate: {} are assumed.", work::ASSUMED);
         return (Effort { hours: work::ASSUMED, assumed: true }, reason);
     };
     let mut ids: Vec<TaskId> = known.iter().map(|(_, id)| *id).collect();
