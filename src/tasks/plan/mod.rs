@@ -114,7 +114,7 @@ pub struct Deferred {
 /// Why a task is not in the sprint. It reads as a sentence without its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
-    /// It alone, or with what it waits for, takes more than the whole sprint has.
+    /// It alone takes more than the whole sprint has.
     TooLarge {
         needs: Hours,
         capacity: Hours,
@@ -135,10 +135,10 @@ impl fmt::Display for Why {
         match self {
             Self::TooLarge { needs, capacity } => {
                 let (needs, capacity) = (hours_text(*needs), hours_text(*capacity));
-                write!(f, "no room: needs {needs} with what it waits for, the sprint has {capacity}")
+                write!(f, "no room: needs {needs}, the sprint has {capacity}")
             }
             Self::NoRoom { needs, left } => {
-                write!(f, "no room: needs {}, {} is left", hours_text(*needs), hours_text(*left))
+                write!(f, "no room: needs {}, {} left", hours_text(*needs), hours_text(*left))
             }
             Self::LowValue => f.write_str("low value: worth less for each hour than what was selected"),
             Self::DependsOn(id) => write!(f, "depends on {id}, which is deferred"),
