@@ -109,7 +109,7 @@ impl Gateway {
     /// The outcome of a request that asked nobody, not yet written down.
     pub(super) fn unanswered(&self, signals: Signals, status: Status, beginning: Beginning) -> Outcome {
         let decision = self.explain(&signals);
-        let settled = Settled { signals, decision, status, ..Settled::empty(&self.0.policy) };
+        let settled = Settled { status, ..Settled::new(signals, decision) };
         record::outcome(settled, &self.0.policy, beginning)
     }
 
@@ -146,7 +146,7 @@ async fn run(inner: Arc<Inner>, ask: Ask, cancel: CancellationToken, beginning: 
     let policy = inner.policy.clone();
     let decision = decide(&policy, &ask.signals, &View::of(&policy));
     let route = policy.route(&ask.signals.target, &ask.signals.projects, &ask.signals.caller);
-    let mut settled = Settled { signals: ask.signals.clone(), decision: decision.clone(), ..Settled::empty(&policy) };
+    let mut settled = Settled::new(ask.signals.clone(), decision.clone());
     let mut completion = Completion::None;
     if let Some(route) = route {
         let mut run = Run::new(&inner, (&policy, route), &ask, &decision, (cancel.clone(), beginning.started));
@@ -158,7 +158,9 @@ async fn run(inner: Arc<Inner>, ask: Ask, cancel: CancellationToken, beginning: 
             (None, CacheUse::Bypass)
         });
         let spent = run.finish();
-        settled = Settled { attempts: spent.attempts, cache, failure: spent.failure, ..settled };
+        // What went wrong on the way to an answer stands in the rows of the attempts.
+        let failure = spent.failure.filter(|_| answer.is_none());
+        settled = Settled { attempts: spent.attempts, cache, failure, ..settled };
         completion = match (&answer, spent.partial) {
             (Some(answer), _) => Completion::Answer(answer.reply.clone()),
             (None, Some(text)) if !cancel.is_cancelled() => Completion::Partial(text),

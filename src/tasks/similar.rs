@@ -134,13 +134,13 @@ fn effort(similar: &[Similar]) -> (Effort, String) {
         .collect();
     known.sort_unstable();
     let Some(middle) = known.get(known.len().saturating_sub(1) / 2) else {
-        let reason = format!("No similar task has an estimate: {} are assumed.", work::hours_text(work::ASSUMED));
+        let reason = format!("No similar task has an estimate: {} are assumed.", work::ASSUMED);
         return (Effort { hours: work::ASSUMED, assumed: true }, reason);
     };
     let mut ids: Vec<TaskId> = known.iter().map(|(_, id)| *id).collect();
     ids.sort_unstable();
     let ids: Vec<String> = ids.iter().map(TaskId::to_string).collect();
-    let hours = work::hours_text(middle.0);
+    let hours = middle.0;
     (Effort { hours: middle.0, assumed: false }, format!("The effort of {hours} is taken from {}.", ids.join(", ")))
 }
 

@@ -23,7 +23,7 @@ use crate::error::Result;
 use crate::request::{Rejection, RejectionCode};
 use crate::tasks::graph::Graph;
 use crate::tasks::rank::{Ranked, Ranking, Wish, rank};
-use crate::tasks::work::{counted, hours_text};
+use crate::tasks::work::counted;
 use crate::tasks::{Hours, Task, TaskId, facts};
 
 /// A month of working days: no single action takes longer.
@@ -161,7 +161,7 @@ fn from_facts(graph: &Graph<'_>, ranking: &Ranking, best: &Ranked) -> Judged {
     let title = |id: TaskId| graph.task(id).map_or("", |task| task.title.as_str());
     let next = ranking.tasks.get(1).filter(|next| !next.blocked);
     let assumed = if best.effort.assumed { " (assumed, it has no estimate)" } else { "" };
-    let (begin, takes) = (clipped(title(best.id), TITLE_SHOWN), hours_text(best.effort.hours));
+    let (begin, takes) = (clipped(title(best.id), TITLE_SHOWN), best.effort.hours);
     let suggestion = if ranking.nothing_fits {
         format!("Nothing fits into the time at hand. Begin with {}: {begin}. It takes {takes}{assumed}.", best.id)
     } else {
@@ -264,7 +264,7 @@ impl Moment {
 /// The whole of it as one text, as the lesson's clients show it.
 fn worded(judged: &Judged) -> String {
     let mut text = format!("{}\n\nWhy: {}", judged.suggestion, judged.why);
-    let time = hours_text(Hours { minutes: judged.estimate_minutes });
+    let time = Hours { minutes: judged.estimate_minutes };
     text.push_str(&format!("\nEstimated time: {time}"));
     if let Some(after) = &judged.after {
         text.push_str(&format!("\nAfter that: {after}"));

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::tasks::samples::{hours, ids, linked, task};
+use crate::tasks::work;
 
 const START: Date = date(2026, 3, 2);
 
