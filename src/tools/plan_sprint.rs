@@ -280,18 +280,13 @@ fn left_out(deferred: &Deferred, task: &Task) -> LeftOut {
 /// The plan in words, from the numbers alone.
 fn plain_text(wanted: &Wanted, graph: &Graph<'_>, plan: &Plan) -> String {
     let title = |id| graph.task(id).map_or_else(String::new, |task: &Task| clipped(&task.title, TITLE_SHOWN));
-    let mut lines = vec![format!(
-        "{} ({} to {}): {} of {}.",
-        wanted.name,
-        wanted.sprint.start,
-        wanted.sprint.last_day(),
-        match plan.selected.len() {
-            0 => "no task fits into the".to_owned(),
-            1 => format!("1 task takes {}", plan.hours),
-            many => format!("{many} tasks take {}", plan.hours),
-        },
-        plan.capacity
-    )];
+    let taken = match plan.selected.len() {
+        0 => format!("no task fits into {}", plan.capacity),
+        1 => format!("1 task takes {} of {}", plan.hours, plan.capacity),
+        many => format!("{many} tasks take {} of {}", plan.hours, plan.capacity),
+    };
+    let (name, sprint) = (&wanted.name, &wanted.sprint);
+    let mut lines = vec![format!("{name} ({} to {}): {taken}.", sprint.start, sprint.last_day())];
     if plan.assumed > 0 {
         lines.push(format!("Tasks without an estimate, counted as 4 h each: {}.", plan.assumed));
     }

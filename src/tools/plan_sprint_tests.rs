@@ -32,7 +32,7 @@ fn the_plan_in_words_says_what_is_in_and_why_the_rest_is_not() {
 #[test]
 fn a_sprint_into_which_nothing_fits_says_so() {
     let (text, _) = of_facts(&board(), 1);
-    assert!(text.starts_with("Sprint 12 (2026-11-23 to 2026-12-06): no task fits into the 1 h.\nDeferred"), "{text}");
+    assert!(text.starts_with("Sprint 12 (2026-11-23 to 2026-12-06): no task fits into 1 h.\nDeferred"), "{text}");
 }
 
 #[test]
