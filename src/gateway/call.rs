@@ -46,6 +46,10 @@ impl Run<'_> {
                 Ok(permit) => permit,
                 Err(end) => return end,
             };
+            // The wait for a place may have used up the time.
+            if let Err(end) = self.admitted(model, kind, worst_case) {
+                return end;
+            }
             calls += 1;
             self.meter.attempted();
             let called = self.call((model, backend), &request, (kind, worst_case), more).await;
@@ -275,13 +279,20 @@ pub(super) fn worst_case(model: &Model, request: &ChatRequest) -> NanoUsd {
 /// something was surely read or written by the model.
 fn usage(answer: &Answer, request: &ChatRequest) -> (Usage, UsageSource) {
     let reply = answer.result.as_ref().ok().or(answer.partial.as_ref());
-    if let Some(usage) = reply.and_then(|reply| reply.usage) {
+    let reported = reply.and_then(|reply| reply.usage);
+    if let (Some(usage), Ok(_)) = (reported, &answer.result) {
         return (usage, UsageSource::Reported);
     }
     let written = reply.map(|reply| reply.text.as_str()).unwrap_or_default();
     // The estimate counts high, and no model writes more than it was allowed to: what was set aside is enough.
     let output = Tokens::estimate(written).min(request.max_output);
     let estimate = Usage { input: request.estimated_input(), cached_input: Tokens::ZERO, output };
+    // What a stream reported before it broke may be a placeholder of its first chunk: the larger count stands.
+    match reported {
+        Some(usage) if usage.output >= output => return (usage, UsageSource::Reported),
+        Some(usage) => return (Usage { output, ..usage }, UsageSource::Estimated),
+        None => {}
+    }
     let Err(error) = &answer.result else { return (estimate, UsageSource::Estimated) };
     match error.kind {
         // It never reached a model.
@@ -313,3 +324,7 @@ fn result(called: &Called) -> AttemptResult {
         _ => AttemptResult::UpstreamError,
     }
 }
+
+#[cfg(test)]
+#[path = "call_tests.rs"]
+mod tests;

@@ -261,6 +261,8 @@ async fn logic_leaves_an_outcome_too() {
     let world = world(policy(), []);
     let signals = ask(CancellationToken::new()).signals;
     let outcome = world.gateway.note(signals, Status::Ok, std::time::Instant::now()).await;
+    assert!(outcome.decision.tier.is_none() && outcome.decision.complexity.contributions.is_empty(), "none was wanted");
+    assert_eq!(outcome.decision.route.as_str(), "all");
     assert_eq!(world.kept.0.lock().unwrap().as_slice(), [outcome]);
 }
 

@@ -53,7 +53,7 @@ pub fn days_after(day: Date, days: u32) -> Date {
 }
 
 /// "1 task", "3 tasks".
-pub(super) fn counted(count: u32, one: &str, many: &str) -> String {
+pub fn counted(count: u32, one: &str, many: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
 }
 

@@ -114,7 +114,7 @@ pub struct Deferred {
 /// Why a task is not in the sprint. It reads as a sentence without its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
-    /// It alone, or with what it waits for, takes more than the whole sprint has.
+    /// It alone takes more than the whole sprint has.
     TooLarge {
         needs: Hours,
         capacity: Hours,
@@ -134,10 +134,10 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLarge { needs, capacity } => {
-                write!(f, "no room: needs {needs} with what it waits for, the sprint has {capacity}")
+                write!(f, "no room: needs {needs}, the sprint has {capacity}")
             }
             Self::NoRoom { needs, left } => {
-                write!(f, "no room: needs {needs}, {left} is left")
+                write!(f, "no room: needs {needs}, {left} left")
             }
             Self::LowValue => f.write_str("low value: worth less for each hour than what was selected"),
             Self::DependsOn(id) => write!(f, "depends on {id}, which is deferred"),
