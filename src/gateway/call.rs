@@ -13,6 +13,8 @@ use super::retry::{self, Step};
 use crate::cache::CachedAnswer;
 use crate::chat::{ChatRequest, Finish, NanoUsd, Price, Reply, Tokens, Usage, UsageSource};
 use crate::error::{Error, Kind};
+use crate::limit::Permit;
+use crate::names::ModelName;
 use crate::policy::{Backend, Model};
 use crate::provider::{Answer, Call};
 use crate::request::{Attempt, AttemptKind, AttemptResult, Candidate, Progress, Verdict};
@@ -40,19 +42,14 @@ impl Run<'_> {
                 return end;
             }
             let expected = request.estimated_input() + request.max_output;
-            let patience = self.meter.attempt_time(Instant::now(), more);
-            let permit = match self.inner.limiter.admit(&model.spec.name, expected, patience).await {
+            let permit = match self.permitted(model, kind, expected, more).await {
                 Ok(permit) => permit,
-                Err(refusal) => {
-                    let limit = refusal.limit();
-                    let why = format!("{} is at its limit of {}.", model.spec.name, limit.as_str().replace('_', " "));
-                    let end = self.skip(model, kind, AttemptResult::Skipped, why);
-                    if let Some(row) = self.attempts.last_mut() {
-                        row.kept_back = Some(limit);
-                    }
-                    return end;
-                }
+                Err(end) => return end,
             };
+            // The wait for a place may have used up the time.
+            if let Err(end) = self.admitted(model, kind, worst_case) {
+                return end;
+            }
             calls += 1;
             self.meter.attempted();
             let called = self.call((model, backend), &request, (kind, worst_case), more).await;
@@ -117,6 +114,32 @@ impl Run<'_> {
         }
     }
 
+    /// Leave to make one call, as the model's own limits give it. A caller who is gone waits for no place, and no call
+    /// is begun, or paid for, on its behalf.
+    async fn permitted(
+        &mut self,
+        model: &Model,
+        kind: AttemptKind,
+        expected: Tokens,
+        more: bool,
+    ) -> Result<Permit, End> {
+        let patience = self.meter.attempt_time(Instant::now(), more);
+        let admitted = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => return Err(End::Stop { why: "The request was cancelled.".to_owned() }),
+            admitted = self.inner.limiter.admit(&model.spec.name, expected, patience) => admitted,
+        };
+        admitted.map_err(|refusal| {
+            let limit = refusal.limit();
+            let why = format!("{} is at its limit of {}.", model.spec.name, limit.as_str().replace('_', " "));
+            let end = self.skip(model, kind, AttemptResult::Skipped, why);
+            if let Some(row) = self.attempts.last_mut() {
+                row.kept_back = Some(limit);
+            }
+            end
+        })
+    }
+
     /// Nothing is sent; the row says why.
     fn skip(&mut self, model: &Model, kind: AttemptKind, result: AttemptResult, why: String) -> End {
         self.attempts.push(Attempt {
@@ -165,15 +188,16 @@ impl Run<'_> {
         let cost = model.price.map_or(NanoUsd::ZERO, |price: Price| price.cost(usage));
         self.meter.spend(cost);
         self.keep_partial(&answer);
+        let called = unfiltered(answer.result, name);
         self.attempts.push(Attempt {
             n: self.next_number(),
             model: name.clone(),
             tier: model.tier.clone(),
             kind,
-            result: result(&answer.result),
+            result: result(&called),
             rejection: None,
             kept_back: None,
-            failure: answer.result.as_ref().err().map(told),
+            failure: called.as_ref().err().map(told),
             usage,
             usage_source,
             reserved,
@@ -183,12 +207,7 @@ impl Run<'_> {
             latency: started.elapsed(),
             http_status: answer.http_status,
         });
-        match answer.result {
-            Ok(reply) if reply.finish == Finish::ContentFilter => {
-                Err(Error::new(Kind::ContentRefused, format!("{name} refused to answer (content filter).")))
-            }
-            called => called,
-        }
+        called
     }
 
     /// The verdict goes into the row of the attempt that was just made.
@@ -235,6 +254,16 @@ impl Run<'_> {
     }
 }
 
+/// An answer that a content filter stopped is none.
+fn unfiltered(called: Called, name: &ModelName) -> Called {
+    match called {
+        Ok(reply) if reply.finish == Finish::ContentFilter => {
+            Err(Error::new(Kind::ContentRefused, format!("{name} refused to answer (content filter)")))
+        }
+        called => called,
+    }
+}
+
 /// The message alone, as a sentence. What to do about it depends on who reads it: tools and doors say that.
 fn told(error: &Error) -> String {
     format!("{}.", error.message.trim_end_matches('.'))
@@ -250,18 +279,28 @@ pub(super) fn worst_case(model: &Model, request: &ChatRequest) -> NanoUsd {
 /// something was surely read or written by the model.
 fn usage(answer: &Answer, request: &ChatRequest) -> (Usage, UsageSource) {
     let reply = answer.result.as_ref().ok().or(answer.partial.as_ref());
-    if let Some(usage) = reply.and_then(|reply| reply.usage) {
+    let reported = reply.and_then(|reply| reply.usage);
+    if let (Some(usage), Ok(_)) = (reported, &answer.result) {
         return (usage, UsageSource::Reported);
     }
     let written = reply.map(|reply| reply.text.as_str()).unwrap_or_default();
-    let estimate =
-        Usage { input: request.estimated_input(), cached_input: Tokens::ZERO, output: Tokens::estimate(written) };
+    // The estimate counts high, and no model writes more than it was allowed to: what was set aside is enough.
+    let output = Tokens::estimate(written).min(request.max_output);
+    let estimate = Usage { input: request.estimated_input(), cached_input: Tokens::ZERO, output };
+    // What a stream reported before it broke may be a placeholder of its first chunk: the larger count stands.
+    match reported {
+        Some(usage) if usage.output >= output => return (usage, UsageSource::Reported),
+        Some(usage) => return (Usage { output, ..usage }, UsageSource::Estimated),
+        None => {}
+    }
     let Err(error) = &answer.result else { return (estimate, UsageSource::Estimated) };
     match error.kind {
         // It never reached a model.
-        Kind::UpstreamUnreachable | Kind::UpstreamBusy | Kind::UpstreamAuth | Kind::ContextTooLong => {
-            (Usage::default(), UsageSource::Estimated)
-        }
+        Kind::UpstreamUnreachable
+        | Kind::UpstreamBusy
+        | Kind::UpstreamAuth
+        | Kind::ContextTooLong
+        | Kind::FormatRefused => (Usage::default(), UsageSource::Estimated),
         Kind::UpstreamTimeout | Kind::UpstreamCut | Kind::Cancelled => (estimate, UsageSource::Estimated),
         _ if !written.is_empty() => (estimate, UsageSource::Estimated),
         _ => (Usage::default(), UsageSource::Unknown),
@@ -270,7 +309,6 @@ fn usage(answer: &Answer, request: &ChatRequest) -> (Usage, UsageSource) {
 
 fn result(called: &Called) -> AttemptResult {
     let error = match called {
-        Ok(reply) if reply.finish == Finish::ContentFilter => return AttemptResult::Refused,
         Ok(_) => return AttemptResult::Unchecked,
         Err(error) => error,
     };
@@ -286,3 +324,7 @@ fn result(called: &Called) -> AttemptResult {
         _ => AttemptResult::UpstreamError,
     }
 }
+
+#[cfg(test)]
+#[path = "call_tests.rs"]
+mod tests;
