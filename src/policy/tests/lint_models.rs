@@ -16,7 +16,6 @@ fn two_hosted(how: &[(&str, &str)], order: &str) -> String {
     }
     format!("{}{}{}", &BUILT_IN[..end], second.trim_end(), &BUILT_IN[end..])
         .replace("hosted: [gpt-4o]", &format!("hosted: {order}"))
-        .replace("second:\n", "second:\n")
 }
 
 #[test]
