@@ -11,7 +11,6 @@ impl Linter<'_> {
     pub(super) fn orders_of_thresholds(&mut self) {
         let common = &self.policy.classifier.thresholds;
         self.order(common, &["classifier", "thresholds"]);
-        self.out_of_reach();
         for route in self.policy.routes.iter().filter(|route| matches!(route.tier, RouteTier::Auto)) {
             let Some(number) = self.number(route) else { continue };
             let path = ["routes", number.as_str(), "thresholds"];
@@ -50,7 +49,7 @@ impl Linter<'_> {
     }
 
     /// The default weights add up to 1, so only a question that is extreme in every way gets there.
-    fn out_of_reach(&mut self) {
+    pub(super) fn thresholds_out_of_reach(&mut self) {
         if !self.policy.classifier.weights.is_empty() {
             return;
         }

@@ -66,6 +66,7 @@ fn a_model_that_can_do_less_than_the_one_before_it() {
         &two_hosted(&[("[tools, vision, ", "[")], "[gpt-4o, second]"),
         &two_hosted(&[], "[gpt-4o, second]"),
     );
+    assert!(!tells(&two_hosted(&[], "[gpt-4o, second]"), "smaller context"), "an equal one is not smaller");
     let large_local = shipped_with("context_tokens: 4096", "context_tokens: 200000");
     holds(
         "`gpt-4o` is asked when `task-api-model` does not do, but it has a smaller context",
