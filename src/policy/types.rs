@@ -154,6 +154,20 @@ pub struct Retry {
     pub max_retry_after: Duration,
 }
 
+/// When a model that keeps failing is left alone, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Breaker {
+    /// So many failures within `window` open it.
+    pub failures: u32,
+    pub window: Duration,
+    /// So does this many timeouts or refused connections in a row, however far apart.
+    pub consecutive_timeouts: u32,
+    /// How long the model is left alone before it is probed; also a backend that refused our key.
+    pub open: Duration,
+    /// Calls at a time that find out whether it is well again.
+    pub probes: u32,
+}
+
 /// What one request may use, whatever happens inside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Envelope {
