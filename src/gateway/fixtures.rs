@@ -14,8 +14,8 @@ use super::{Ledger, Upstream};
 use crate::chat::{ChatRequest, Finish, Format, Message, ModelSpec, NanoUsd, Price, Reply, Tokens, Usage};
 use crate::error::{Error, Kind};
 use crate::policy::{
-    Backend, ChatCheck, Classifier, Envelope, Escalate, Fallback, Limits, Location, Match, Model, Policy, Retry, Route,
-    RouteTier, Tier, Timeouts,
+    Backend, Breaker, ChatCheck, Classifier, Envelope, Escalate, Fallback, Limits, Location, Match, Model, Policy,
+    Retry, Route, RouteTier, Tier, Timeouts,
 };
 use crate::provider::{Answer, Call};
 use crate::request::{Ask, Caller, Door, Measures, Outcome, Rejection, RejectionCode, Signals, Target, Verdict};
@@ -35,6 +35,7 @@ pub fn policy() -> Policy {
         classifier: Classifier { thresholds: BTreeMap::new(), weights: BTreeMap::new() },
         routes: vec![route()],
         retry: Retry { max_per_model: 2, initial: SECOND / 4, max: 8 * SECOND, max_retry_after: 15 * SECOND },
+        breaker: Breaker { failures: 5, window: 30 * SECOND, consecutive_timeouts: 2, open: 15 * SECOND, probes: 1 },
         cache_max_bytes: 1 << 20,
     }
 }

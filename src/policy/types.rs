@@ -25,6 +25,7 @@ pub struct Policy {
     /// First match wins. The last one matches everything (`compile` adds a catch-all named "default" if none does).
     pub routes: Vec<Route>,
     pub retry: Retry,
+    pub breaker: Breaker,
     pub cache_max_bytes: u64,
 }
 
