@@ -13,6 +13,8 @@ use super::retry::{self, Step};
 use crate::cache::CachedAnswer;
 use crate::chat::{ChatRequest, Finish, NanoUsd, Price, Reply, Tokens, Usage, UsageSource};
 use crate::error::{Error, Kind};
+use crate::health::Evidence;
+use crate::limit::Permit;
 use crate::policy::{Backend, Model};
 use crate::provider::{Answer, Call};
 use crate::request::{Attempt, AttemptKind, AttemptResult, Candidate, Progress, Verdict};
@@ -40,22 +42,19 @@ impl Run<'_> {
                 return end;
             }
             let expected = request.estimated_input() + request.max_output;
-            let patience = self.meter.attempt_time(Instant::now(), more);
-            let permit = match self.inner.limiter.admit(&model.spec.name, expected, patience).await {
+            let permit = match self.within_limits(model, kind, expected, more).await {
                 Ok(permit) => permit,
-                Err(refusal) => {
-                    let limit = refusal.limit();
-                    let why = format!("{} is at its limit of {}.", model.spec.name, limit.as_str().replace('_', " "));
-                    let end = self.skip(model, kind, AttemptResult::Skipped, why);
-                    if let Some(row) = self.attempts.last_mut() {
-                        row.kept_back = Some(limit);
-                    }
-                    return end;
-                }
+                Err(end) => return end,
+            };
+            // Last of all: the wait for a place may have been long, and a probe is one only once it is sent.
+            let admission = match self.well_enough(model, kind) {
+                Ok(admission) => admission,
+                Err(end) => return end,
             };
             calls += 1;
             self.meter.attempted();
-            let called = self.call((model, backend), &request, (kind, worst_case), more).await;
+            let (called, evidence) = self.call((model, backend), &request, (kind, worst_case), more).await;
+            self.inner.heard(&model.spec.name, admission, evidence);
             drop(permit);
             let error = match called {
                 Ok(reply) => return self.judge(candidate, reply),
@@ -67,11 +66,35 @@ impl Run<'_> {
             }
             let left = self.meter.attempt_time(Instant::now(), more);
             match retry::after(&error, calls, &self.policy.retry, fastrand::f64(), left) {
-                Step::Again { wait } => self.pause(wait).await,
-                Step::Other => return End::Setback { setback: Setback::Failed, why: told(&error) },
+                Step::Again { wait } if self.inner.is_well(&model.spec.name) => self.pause(wait).await,
+                Step::Again { .. } | Step::Other => {
+                    return End::Setback { setback: Setback::Failed, why: told(&error) };
+                }
                 Step::Stop => return End::Stop { why: told(&error) },
             }
         }
+    }
+
+    /// Waits for a place among the calls of this model.
+    async fn within_limits(
+        &mut self,
+        model: &Model,
+        kind: AttemptKind,
+        expected: Tokens,
+        more: bool,
+    ) -> Result<Permit, End> {
+        let patience = self.meter.attempt_time(Instant::now(), more);
+        let refusal = match self.inner.limiter.admit(&model.spec.name, expected, patience).await {
+            Ok(permit) => return Ok(permit),
+            Err(refusal) => refusal,
+        };
+        let limit = refusal.limit();
+        let why = format!("{} is at its limit of {}.", model.spec.name, limit.as_str().replace('_', " "));
+        let end = self.skip(model, kind, AttemptResult::Skipped, why);
+        if let Some(row) = self.attempts.last_mut() {
+            row.kept_back = Some(limit);
+        }
+        Err(end)
     }
 
     async fn pause(&self, wait: Duration) {
@@ -118,7 +141,7 @@ impl Run<'_> {
     }
 
     /// Nothing is sent; the row says why.
-    fn skip(&mut self, model: &Model, kind: AttemptKind, result: AttemptResult, why: String) -> End {
+    pub(super) fn skip(&mut self, model: &Model, kind: AttemptKind, result: AttemptResult, why: String) -> End {
         self.attempts.push(Attempt {
             n: self.next_number(),
             model: model.spec.name.clone(),
@@ -146,7 +169,7 @@ impl Run<'_> {
         request: &ChatRequest,
         (kind, reserved): (AttemptKind, NanoUsd),
         more: bool,
-    ) -> Called {
+    ) -> (Called, Evidence) {
         let (started_at, started) = (Timestamp::now(), Instant::now());
         let timeouts = Meter::cut(model.timeouts, self.meter.attempt_time(started, more));
         let (name, progress) = (&model.spec.name, &self.ask.progress);
@@ -161,6 +184,7 @@ impl Run<'_> {
         };
         let call = Call { backend, model, request, timeouts, stream: true, cancel: &self.cancel };
         let answer = self.inner.upstream.send(call, &mut on_text).await;
+        let evidence = self.evidence(&answer, model.timeouts, timeouts);
         let (usage, usage_source) = usage(&answer, request);
         let cost = model.price.map_or(NanoUsd::ZERO, |price: Price| price.cost(usage));
         self.meter.spend(cost);
@@ -183,12 +207,13 @@ impl Run<'_> {
             latency: started.elapsed(),
             http_status: answer.http_status,
         });
-        match answer.result {
+        let called = match answer.result {
             Ok(reply) if reply.finish == Finish::ContentFilter => {
                 Err(Error::new(Kind::ContentRefused, format!("{name} refused to answer (content filter).")))
             }
             called => called,
-        }
+        };
+        (called, evidence)
     }
 
     /// The verdict goes into the row of the attempt that was just made.

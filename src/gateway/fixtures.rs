@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Map;
 use tokio_util::sync::CancellationToken;
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Ledger, Upstream};
 use crate::chat::{ChatRequest, Finish, Format, Message, ModelSpec, NanoUsd, Price, Reply, Tokens, Usage};
 use crate::error::{Error, Kind};
+use crate::names::ModelName;
 use crate::policy::{
     Backend, Breaker, ChatCheck, Classifier, Envelope, Escalate, Fallback, Limits, Location, Match, Model, Policy,
     Retry, Route, RouteTier, Tier, Timeouts,
@@ -220,7 +222,10 @@ impl Upstream for Arc<Script> {
 
 /// Keeps the outcomes in memory.
 #[derive(Default)]
-pub struct Kept(pub Mutex<Vec<Outcome>>);
+pub struct Kept(pub Mutex<Vec<Outcome>>, pub Mutex<Vec<Turn>>);
+
+/// A breaker that opened until then, or closed.
+pub type Turn = (ModelName, Option<Timestamp>);
 
 impl Ledger for Arc<Kept> {
     fn record<'a>(
@@ -229,6 +234,17 @@ impl Ledger for Arc<Kept> {
     ) -> Pin<Box<dyn Future<Output = crate::error::Result<()>> + Send + 'a>> {
         Box::pin(async move {
             self.0.lock().unwrap().push(outcome.clone());
+            Ok(())
+        })
+    }
+
+    fn keep_turn<'a>(
+        &'a self,
+        model: &'a ModelName,
+        open_until: Option<Timestamp>,
+    ) -> Pin<Box<dyn Future<Output = crate::error::Result<()>> + Send + 'a>> {
+        Box::pin(async move {
+            self.1.lock().unwrap().push((model.clone(), open_until));
             Ok(())
         })
     }
