@@ -37,8 +37,9 @@ pub(super) async fn of_a_session(app: &App, stop: &CancellationToken) {
 pub(super) async fn of_a_server(app: &App, stop: &CancellationToken) {
     let tail = async {
         every(TAIL_EVERY, "the ledger of other processes", stop, || tail(app)).await;
-        if let Err(error) = hand_over(app).await {
-            tracing::warn!("the last rows of other processes were not counted: {error}");
+        // The next server need not wait. What is not counted yet is left to it: nobody scrapes this one any more.
+        if let Err(error) = app.store.take_lease(LEASE, Timestamp::now(), Duration::ZERO).await {
+            tracing::warn!("the next server has to wait for the rows of other processes: {error}");
         }
     };
     let gauges = every(GAUGES_EVERY, "spend and task counts", stop, || gauges(app));
@@ -88,29 +89,23 @@ async fn tail(app: &App) -> Result<()> {
     if !app.store.take_lease(LEASE, Timestamp::now(), LEASE_FOR).await? {
         return Ok(());
     }
-    let mut cursor = app.store.lease_cursor(LEASE).await?;
-    loop {
-        let rows = app.store.outcomes_after(cursor, ROWS_AT_ONCE).await?;
-        let Some(last) = rows.last().map(|row| row.seq) else { return Ok(()) };
-        for row in &rows {
-            if row.process != app.process && unscraped(row.outcome.signals.door) {
-                app.metrics.observe(&row.outcome);
-            }
-        }
-        // After the counting: a crash in between counts twice rather than never.
-        app.store.set_lease_cursor(LEASE, last).await?;
-        cursor = last;
-        if rows.len() < ROWS_AT_ONCE as usize {
-            return Ok(());
-        }
-    }
+    while count_rows(app).await? == ROWS_AT_ONCE as usize {}
+    Ok(())
 }
 
-/// What was counted and what the cursor says agree when the next server takes over, and it need not wait.
-async fn hand_over(app: &App) -> Result<()> {
-    tail(app).await?;
-    app.store.take_lease(LEASE, Timestamp::now(), Duration::ZERO).await?;
-    Ok(())
+/// The next rows behind the cursor; how many there were.
+async fn count_rows(app: &App) -> Result<usize> {
+    let rows = app.store.outcomes_after(app.store.lease_cursor(LEASE).await?, ROWS_AT_ONCE).await?;
+    let Some(last) = rows.last() else { return Ok(0) };
+    // Before the counting, which cannot fail: a cursor that does not move, because the database is busy or the lease went
+    // to another process meanwhile, would have these rows counted twice.
+    app.store.set_lease_cursor(LEASE, last.seq).await?;
+    for row in &rows {
+        if row.process != app.process && unscraped(row.outcome.signals.door) {
+            app.metrics.observe(&row.outcome);
+        }
+    }
+    Ok(rows.len())
 }
 
 /// A server that has HTTP doors is scraped itself and has counted what came in by them.
@@ -139,7 +134,35 @@ fn beginnings(now: Timestamp, zone: &TimeZone) -> (Timestamp, Timestamp) {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+    use std::time::Instant;
+
     use super::*;
+    use crate::gateway::fixtures;
+    use crate::request::{Measures, Status};
+
+    async fn app(database: &Path) -> App {
+        App::open(Arc::new(fixtures::policy()), database).await.unwrap()
+    }
+
+    fn counted(app: &App) -> bool {
+        app.metrics.render().contains("taskgate_requests_total{")
+    }
+
+    #[tokio::test]
+    async fn rows_are_counted_by_whoever_moved_the_cursor_over_them_and_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("taskgate.db");
+        let (session, slow, quick) = (app(&database).await, app(&database).await, app(&database).await);
+        let signals = fixtures::signals("list_tasks", Measures::default());
+        session.gateway.note(signals, Status::Ok, Instant::now()).await;
+        // The slow one held the lease once; it was asleep when it ran out.
+        assert!(quick.store.take_lease(LEASE, Timestamp::now(), LEASE_FOR).await.unwrap());
+        assert!(count_rows(&slow).await.is_err());
+        assert_eq!((count_rows(&quick).await.unwrap(), counted(&quick), counted(&slow)), (1, true, false));
+        assert_eq!(count_rows(&quick).await.unwrap(), 0);
+    }
 
     #[test]
     fn a_day_begins_at_midnight_of_the_policys_zone() {

@@ -48,7 +48,8 @@ fn measure(signal: Signal, signals: &Signals) -> (f64, f64) {
     let (value, share) = match signal {
         Signal::Class => return (class(&signals.target), class(&signals.target)),
         Signal::Tasks => return (f64::from(measures.tasks), logarithmic(f64::from(measures.tasks), 200.0)),
-        Signal::Context => return (signals.context.0 as f64, logarithmic(signals.context.0 as f64, 32_000.0)),
+        // Small models lose the thread somewhere past a few pages.
+        Signal::Context => (signals.context.0 as f64, signals.context.0 as f64 / 8_000.0),
         Signal::Edges => (measures.edges.into(), f64::from(measures.edges) / 20.0),
         Signal::Depth => (measures.depth.into(), f64::from(measures.depth) / 6.0),
         // Below 80% of capacity everything fits anyhow; at twice the capacity nothing is left to weigh.

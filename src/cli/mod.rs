@@ -62,7 +62,8 @@ enum Command {
     Serve,
     /// Call one tool, as an MCP client would
     Call(call::Arguments),
-    /// Show what a tool call would do now: route, complexity, models in order, worst-case cost; nothing is called
+    /// Show what a tool call would do now: route, complexity, models in order, worst-case cost; nothing is called. Or
+    /// what a past request did
     Explain(explain::Arguments),
     /// Fill a scratch database with a project and show every tool at work: answer, decision, cost
     Demo,

@@ -16,6 +16,7 @@ const COLUMNS: &[(&str, &str)] = &[
     ("status", "status"),
     ("due_date", "due"),
     ("estimate_hours", "hours"),
+    ("hours", "hours"),
     ("assignee", "assignee"),
     ("project", "project"),
     ("why", "why"),

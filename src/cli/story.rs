@@ -37,6 +37,14 @@ pub(super) fn rehearsal(rehearsal: &Rehearsal, policy: &Policy) -> String {
     text
 }
 
+/// A past request whole: when, what was decided, what was tried, how it ended.
+pub(super) fn past(past: &Outcome, policy: &Policy) -> String {
+    let (door, tool) = (past.signals.door.as_str(), past.signals.target.as_str());
+    let head = format!("{} {tool} ({door}): {}, policy {}", past.at, past.status.as_str(), past.policy_hash);
+    let tried: Vec<String> = outcome(past).into_iter().map(|line| format!("  {line}")).collect();
+    format!("{head}\n{}\n\nWhat was done\n{}", decision(&past.decision, policy), tried.join("\n"))
+}
+
 /// What a request did, line by line: where it was sent and why, each attempt, what it cost.
 pub(super) fn outcome(outcome: &Outcome) -> Vec<String> {
     let decision = &outcome.decision;

@@ -15,6 +15,7 @@ use crate::chat::{ChatRequest, Finish, NanoUsd, Price, Reply, Tokens, Usage, Usa
 use crate::error::{Error, Kind};
 use crate::health::Evidence;
 use crate::limit::Permit;
+use crate::names::ModelName;
 use crate::policy::{Backend, Model};
 use crate::provider::{Answer, Call};
 use crate::request::{Attempt, AttemptKind, AttemptResult, Candidate, Progress, Verdict};
@@ -42,11 +43,15 @@ impl Run<'_> {
                 return end;
             }
             let expected = request.estimated_input() + request.max_output;
-            let permit = match self.within_limits(model, kind, expected, more).await {
+            let permit = match self.permitted(model, kind, expected, more).await {
                 Ok(permit) => permit,
                 Err(end) => return end,
             };
-            // Last of all: the wait for a place may have been long, and a probe is one only once it is sent.
+            // The wait for a place may have used up the time.
+            if let Err(end) = self.admitted(model, kind, worst_case) {
+                return end;
+            }
+            // Last of all: a probe is one only once it is sent.
             let admission = match self.well_enough(model, kind) {
                 Ok(admission) => admission,
                 Err(end) => return end,
@@ -73,28 +78,6 @@ impl Run<'_> {
                 Step::Stop => return End::Stop { why: told(&error) },
             }
         }
-    }
-
-    /// Waits for a place among the calls of this model.
-    async fn within_limits(
-        &mut self,
-        model: &Model,
-        kind: AttemptKind,
-        expected: Tokens,
-        more: bool,
-    ) -> Result<Permit, End> {
-        let patience = self.meter.attempt_time(Instant::now(), more);
-        let refusal = match self.inner.limiter.admit(&model.spec.name, expected, patience).await {
-            Ok(permit) => return Ok(permit),
-            Err(refusal) => refusal,
-        };
-        let limit = refusal.limit();
-        let why = format!("{} is at its limit of {}.", model.spec.name, limit.as_str().replace('_', " "));
-        let end = self.skip(model, kind, AttemptResult::Skipped, why);
-        if let Some(row) = self.attempts.last_mut() {
-            row.kept_back = Some(limit);
-        }
-        Err(end)
     }
 
     async fn pause(&self, wait: Duration) {
@@ -138,6 +121,32 @@ impl Run<'_> {
                 Err(self.skip(model, kind, AttemptResult::Skipped, why))
             }
         }
+    }
+
+    /// Leave to make one call, as the model's own limits give it. A caller who is gone waits for no place, and no call
+    /// is begun, or paid for, on its behalf.
+    async fn permitted(
+        &mut self,
+        model: &Model,
+        kind: AttemptKind,
+        expected: Tokens,
+        more: bool,
+    ) -> Result<Permit, End> {
+        let patience = self.meter.attempt_time(Instant::now(), more);
+        let admitted = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => return Err(End::Stop { why: "The request was cancelled.".to_owned() }),
+            admitted = self.inner.limiter.admit(&model.spec.name, expected, patience) => admitted,
+        };
+        admitted.map_err(|refusal| {
+            let limit = refusal.limit();
+            let why = format!("{} is at its limit of {}.", model.spec.name, limit.as_str().replace('_', " "));
+            let end = self.skip(model, kind, AttemptResult::Skipped, why);
+            if let Some(row) = self.attempts.last_mut() {
+                row.kept_back = Some(limit);
+            }
+            end
+        })
     }
 
     /// Nothing is sent; the row says why.
@@ -189,15 +198,16 @@ impl Run<'_> {
         let cost = model.price.map_or(NanoUsd::ZERO, |price: Price| price.cost(usage));
         self.meter.spend(cost);
         self.keep_partial(&answer);
+        let called = unfiltered(answer.result, name);
         self.attempts.push(Attempt {
             n: self.next_number(),
             model: name.clone(),
             tier: model.tier.clone(),
             kind,
-            result: result(&answer.result),
+            result: result(&called),
             rejection: None,
             kept_back: None,
-            failure: answer.result.as_ref().err().map(told),
+            failure: called.as_ref().err().map(told),
             usage,
             usage_source,
             reserved,
@@ -207,12 +217,6 @@ impl Run<'_> {
             latency: started.elapsed(),
             http_status: answer.http_status,
         });
-        let called = match answer.result {
-            Ok(reply) if reply.finish == Finish::ContentFilter => {
-                Err(Error::new(Kind::ContentRefused, format!("{name} refused to answer (content filter).")))
-            }
-            called => called,
-        };
         (called, evidence)
     }
 
@@ -260,6 +264,16 @@ impl Run<'_> {
     }
 }
 
+/// An answer that a content filter stopped is none.
+fn unfiltered(called: Called, name: &ModelName) -> Called {
+    match called {
+        Ok(reply) if reply.finish == Finish::ContentFilter => {
+            Err(Error::new(Kind::ContentRefused, format!("{name} refused to answer (content filter)")))
+        }
+        called => called,
+    }
+}
+
 /// The message alone, as a sentence. What to do about it depends on who reads it: tools and doors say that.
 fn told(error: &Error) -> String {
     format!("{}.", error.message.trim_end_matches('.'))
@@ -275,18 +289,28 @@ pub(super) fn worst_case(model: &Model, request: &ChatRequest) -> NanoUsd {
 /// something was surely read or written by the model.
 fn usage(answer: &Answer, request: &ChatRequest) -> (Usage, UsageSource) {
     let reply = answer.result.as_ref().ok().or(answer.partial.as_ref());
-    if let Some(usage) = reply.and_then(|reply| reply.usage) {
+    let reported = reply.and_then(|reply| reply.usage);
+    if let (Some(usage), Ok(_)) = (reported, &answer.result) {
         return (usage, UsageSource::Reported);
     }
     let written = reply.map(|reply| reply.text.as_str()).unwrap_or_default();
-    let estimate =
-        Usage { input: request.estimated_input(), cached_input: Tokens::ZERO, output: Tokens::estimate(written) };
+    // The estimate counts high, and no model writes more than it was allowed to: what was set aside is enough.
+    let output = Tokens::estimate(written).min(request.max_output);
+    let estimate = Usage { input: request.estimated_input(), cached_input: Tokens::ZERO, output };
+    // What a stream reported before it broke may be a placeholder of its first chunk: the larger count stands.
+    match reported {
+        Some(usage) if usage.output >= output => return (usage, UsageSource::Reported),
+        Some(usage) => return (Usage { output, ..usage }, UsageSource::Estimated),
+        None => {}
+    }
     let Err(error) = &answer.result else { return (estimate, UsageSource::Estimated) };
     match error.kind {
         // It never reached a model.
-        Kind::UpstreamUnreachable | Kind::UpstreamBusy | Kind::UpstreamAuth | Kind::ContextTooLong => {
-            (Usage::default(), UsageSource::Estimated)
-        }
+        Kind::UpstreamUnreachable
+        | Kind::UpstreamBusy
+        | Kind::UpstreamAuth
+        | Kind::ContextTooLong
+        | Kind::FormatRefused => (Usage::default(), UsageSource::Estimated),
         Kind::UpstreamTimeout | Kind::UpstreamCut | Kind::Cancelled => (estimate, UsageSource::Estimated),
         _ if !written.is_empty() => (estimate, UsageSource::Estimated),
         _ => (Usage::default(), UsageSource::Unknown),
@@ -295,7 +319,6 @@ fn usage(answer: &Answer, request: &ChatRequest) -> (Usage, UsageSource) {
 
 fn result(called: &Called) -> AttemptResult {
     let error = match called {
-        Ok(reply) if reply.finish == Finish::ContentFilter => return AttemptResult::Refused,
         Ok(_) => return AttemptResult::Unchecked,
         Err(error) => error,
     };
@@ -311,3 +334,7 @@ fn result(called: &Called) -> AttemptResult {
         _ => AttemptResult::UpstreamError,
     }
 }
+
+#[cfg(test)]
+#[path = "call_tests.rs"]
+mod tests;

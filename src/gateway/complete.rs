@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::decide::decide;
+use super::decide::{decide, nobody_wanted};
 use super::dispatch::Run;
 use super::format::FormatMemory;
 use super::record::{self, Settled};
@@ -24,7 +24,7 @@ use crate::health::Board;
 use crate::limit::Limiter;
 use crate::policy::{Policy, Route};
 use crate::provider::Sender;
-use crate::request::{Ask, CacheUse, Completion, Outcome, Signals, Status};
+use crate::request::{Ask, CacheUse, Completion, Decision, Outcome, Signals, Status};
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
@@ -100,22 +100,28 @@ impl Gateway {
         // The task catches panics itself; it can only be gone because the runtime is being torn down.
         end.unwrap_or_else(|_| {
             let (signals, beginning) = abandoned;
-            (self.unanswered(signals, Status::Cancelled, beginning), Completion::None)
+            let decision = self.explain(&signals);
+            (self.unanswered((signals, decision), Status::Cancelled, beginning), Completion::None)
         })
     }
 
-    /// Writes down a request that logic answered: one outcome, no attempts.
+    /// Writes down a request that came to no question: one outcome, no attempts, no model wanted.
     pub async fn note(&self, signals: Signals, status: Status, started: std::time::Instant) -> Outcome {
         let beginning = Beginning { started: Instant::from_std(started), ..Beginning::now() };
-        let outcome = self.unanswered(signals, status, beginning);
+        let decision = nobody_wanted(self.explain(&signals));
+        let outcome = self.unanswered((signals, decision), status, beginning);
         record::settle(&self.0, &outcome).await;
         outcome
     }
 
     /// The outcome of a request that asked nobody, not yet written down.
-    pub(super) fn unanswered(&self, signals: Signals, status: Status, beginning: Beginning) -> Outcome {
-        let decision = self.explain(&signals);
-        let settled = Settled { signals, decision, status, ..Settled::empty(&self.0.policy) };
+    pub(super) fn unanswered(
+        &self,
+        (signals, decision): (Signals, Decision),
+        status: Status,
+        beginning: Beginning,
+    ) -> Outcome {
+        let settled = Settled { status, ..Settled::new(signals, decision) };
         record::outcome(settled, &self.0.policy, beginning)
     }
 
@@ -152,7 +158,7 @@ async fn run(inner: Arc<Inner>, ask: Ask, cancel: CancellationToken, beginning: 
     let policy = inner.policy.clone();
     let decision = decide(&policy, &ask.signals, &inner.view());
     let route = policy.route(&ask.signals.target, &ask.signals.projects, &ask.signals.caller);
-    let mut settled = Settled { signals: ask.signals.clone(), decision: decision.clone(), ..Settled::empty(&policy) };
+    let mut settled = Settled::new(ask.signals.clone(), decision.clone());
     let mut completion = Completion::None;
     if let Some(route) = route {
         let mut run = Run::new(&inner, (&policy, route), &ask, &decision, (cancel.clone(), beginning.started));
@@ -164,7 +170,9 @@ async fn run(inner: Arc<Inner>, ask: Ask, cancel: CancellationToken, beginning: 
             (None, CacheUse::Bypass)
         });
         let spent = run.finish();
-        settled = Settled { attempts: spent.attempts, cache, failure: spent.failure, ..settled };
+        // What went wrong on the way to an answer stands in the rows of the attempts.
+        let failure = spent.failure.filter(|_| answer.is_none());
+        settled = Settled { attempts: spent.attempts, cache, failure, ..settled };
         completion = match (&answer, spent.partial) {
             (Some(answer), _) => Completion::Answer(answer.reply.clone()),
             (None, Some(text)) if !cancel.is_cancelled() => Completion::Partial(text),

@@ -71,6 +71,7 @@ async fn a_failing_hosted_model_falls_back_to_the_local_one() {
     let (outcome, _) = world.ask().await;
     assert_eq!(outcome.status, Status::Ok);
     assert_eq!(trail(&outcome), [("big", Why::First, How::UpstreamError), ("small", Why::Fallback, How::Accepted)]);
+    assert_eq!(outcome.failure, None, "it got an answer; what failed stands in the attempt's row");
 }
 
 #[tokio::test(start_paused = true)]
@@ -108,6 +109,26 @@ async fn a_cut_stream_goes_on_and_what_it_said_is_kept_if_nobody_answers() {
     let (outcome, completion) = nobody.ask().await;
     assert_eq!((outcome.status, text(&completion)), (Status::Partial, "half an ans"));
     assert_eq!(outcome.attempts[0].usage_source, crate::chat::UsageSource::Estimated);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cut_stream_never_costs_more_than_was_set_aside() {
+    // As long as its allowance of 100 tokens may be, and longer than an estimate that counts high takes it for.
+    let words: &'static str = "acknowledgements ".repeat(50).leak();
+    let hosted_first = with_route(policy(), |route| route.thresholds = [("hosted".into(), 0.0)].into());
+    let world = world(hosted_first, [("big", vec![Step::Cut(words)])]);
+    let cut = &world.ask().await.0.attempts[0];
+    assert_eq!(cut.usage.output, crate::chat::Tokens(100));
+    assert!(cut.cost <= cut.reserved, "{} > {}", cut.cost, cut.reserved);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_filtered_answer_is_refused_and_its_row_says_so() {
+    let world = world(policy(), [("small", vec![Step::Filtered("I would")])]);
+    let (outcome, _) = world.ask().await;
+    assert_eq!(trail(&outcome), [("small", Why::First, How::Refused), ("big", Why::Fallback, How::Accepted)]);
+    assert_eq!(outcome.attempts[0].failure.as_deref(), Some("small refused to answer (content filter)."));
+    assert_eq!(outcome.attempts[0].usage, REPORTED);
 }
 
 #[tokio::test(start_paused = true)]
@@ -160,6 +181,37 @@ async fn a_cancelled_token_ends_it_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_caller_who_goes_away_between_two_tries_pays_for_no_further_one() {
+    let hosted_first = with_route(policy(), |route| route.thresholds = [("hosted".into(), 0.0)].into());
+    let world = world(hosted_first, [("big", vec![Step::Busy(Duration::from_secs(10))])]);
+    let _ = tokio::time::timeout(Duration::from_secs(1), world.ask()).await;
+    world.gateway.drain(Duration::ZERO).await;
+    let kept = world.kept.0.lock().unwrap();
+    assert_eq!(trail(&kept[0]), [("big", Why::First, How::RateLimited)]);
+    assert_eq!((kept[0].status, kept[0].cost), (Status::Cancelled, NanoUsd::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_goes_away_waits_for_no_place() {
+    let mut narrow = policy();
+    narrow.models.get_mut("small").unwrap().limits.concurrency = Some(1);
+    let world = world(narrow, [("small", vec![Step::Slow(Duration::from_secs(15))])]);
+    let first = world.ask();
+    let second = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let cancel = CancellationToken::new();
+        let give_up = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            cancel.cancel();
+        };
+        tokio::join!(world.gateway.complete(ask(cancel.clone())), give_up).0
+    };
+    let (_, (second, _)) = tokio::join!(first, second);
+    assert_eq!((second.status, second.attempts.len()), (Status::Cancelled, 0));
+    assert!(second.latency < Duration::from_secs(2), "{:?}", second.latency);
+}
+
+#[tokio::test(start_paused = true)]
 async fn draining_cancels_what_takes_too_long_and_lets_it_settle() {
     let world = world(policy(), [("small", vec![Step::Never])]);
     let gateway = world.gateway.clone();
@@ -209,6 +261,8 @@ async fn logic_leaves_an_outcome_too() {
     let world = world(policy(), []);
     let signals = ask(CancellationToken::new()).signals;
     let outcome = world.gateway.note(signals, Status::Ok, std::time::Instant::now()).await;
+    assert!(outcome.decision.tier.is_none() && outcome.decision.complexity.contributions.is_empty(), "none was wanted");
+    assert_eq!(outcome.decision.route.as_str(), "all");
     assert_eq!(world.kept.0.lock().unwrap().as_slice(), [outcome]);
 }
 

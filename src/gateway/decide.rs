@@ -72,6 +72,16 @@ pub fn may_follow(route: &Route, setback: Setback, from: usize, to: usize) -> bo
     }
 }
 
+/// A call that was refused, or that logic could answer, before its question was known: its place in the figures is with
+/// those that want no model.
+pub(super) fn nobody_wanted(decision: Decision) -> Decision {
+    if decision.tier.is_none() {
+        return decision;
+    }
+    let reason = Reason::new("no_question", "The call came to no question for a model.");
+    logic_alone(decision.route, vec![reason])
+}
+
 fn logic_alone(route: RouteName, reasons: Vec<Reason>) -> Decision {
     Decision { route, tier: TierName::none(), complexity: Complexity::default(), candidates: Vec::new(), reasons }
 }
@@ -87,7 +97,8 @@ fn wanted_tier(policy: &Policy, route: &Route, score: f64, reasons: &mut Vec<Rea
         let next = thresholds(policy, route).next();
         let text = match next.and_then(|(rank, threshold)| policy.tiers.get(rank).map(|tier| (tier, threshold))) {
             Some((tier, threshold)) => {
-                format!("Complexity {score:.2} is below {threshold:.2}, where tier `{}` begins.", tier.name)
+                let (score, threshold) = apart(score, threshold);
+                format!("Complexity {score} is below {threshold}, where tier `{}` begins.", tier.name)
             }
             None => format!("Complexity {score:.2}; the policy has no threshold, so the first tier begins."),
         };
@@ -98,6 +109,12 @@ fn wanted_tier(policy: &Policy, route: &Route, score: f64, reasons: &mut Vec<Rea
     let text = format!("Complexity {score:.2} reaches {threshold:.2}, where tier `{tier}` begins.");
     reasons.push(Reason::new("complexity_reaches", text));
     rank
+}
+
+/// Two decimals, or as many as it takes to tell them apart: "0.45 is below 0.45" explains nothing.
+fn apart(score: f64, threshold: f64) -> (String, String) {
+    let shown = |digits: usize| (format!("{score:.digits$}"), format!("{threshold:.digits$}"));
+    (2..=6).map(shown).find(|(score, threshold)| score != threshold).unwrap_or_else(|| shown(2))
 }
 
 /// Rank and threshold of each tier that has one, lowest tier first.

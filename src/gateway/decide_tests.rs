@@ -115,3 +115,10 @@ fn where_a_setback_leads() {
     route.escalate.on_rejected = false;
     assert!(!may_follow(&route, Setback::Rejected, 0, 1));
 }
+
+#[test]
+fn a_score_just_below_the_threshold_is_told_apart_from_it() {
+    assert_eq!(apart(0.4496, 0.45), ("0.4496".to_owned(), "0.4500".to_owned()));
+    assert_eq!(apart(0.3, 0.6), ("0.30".to_owned(), "0.60".to_owned()));
+    assert_eq!(apart(0.45, 0.45), ("0.45".to_owned(), "0.45".to_owned()));
+}

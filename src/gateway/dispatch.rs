@@ -127,7 +127,9 @@ impl<'a> Run<'a> {
         let mut next = (!candidates.is_empty()).then_some((0, AttemptKind::First));
         while let Some((at, kind)) = next {
             let candidate = candidates.get(at)?;
-            let more = at + 1 < candidates.len();
+            let more = [Setback::Failed, Setback::Rejected]
+                .iter()
+                .any(|setback| self.after(*setback, at, &candidates).is_some());
             (self.ask.progress)(Progress::Asking(candidate.model.clone()));
             match self.try_candidate(candidate, kind, more).await {
                 End::Answer(answer) => return Some(*answer),

@@ -151,6 +151,8 @@ pub enum Step {
     Busy(Duration),
     /// Says this much, then the stream is cut.
     Cut(&'static str),
+    /// Says this much, and a content filter ends it.
+    Filtered(&'static str),
     /// Takes so long, then answers.
     Slow(Duration),
     Never,
@@ -201,6 +203,7 @@ impl Script {
             }
             Some(Step::Fails(kind)) => answer(Err(Error::new(kind, "failed"))),
             Some(Step::Busy(wait)) => answer(Err(Error::new(Kind::UpstreamBusy, "busy").retry_after(Some(wait)))),
+            Some(Step::Filtered(text)) => answer(Ok(Reply { finish: Finish::ContentFilter, ..said(text) })),
             Some(Step::Cut(text)) => {
                 on_text(text);
                 let partial = Reply { usage: None, ..said(text) };

@@ -42,7 +42,9 @@ impl FormatMemory {
             Strength::Object => Strength::Text,
             Strength::Text => return false,
         };
-        self.strongest.lock().unwrap_or_else(PoisonError::into_inner).insert(model.clone(), weaker);
+        let mut strongest = self.strongest.lock().unwrap_or_else(PoisonError::into_inner);
+        // A call that was under way when another one stepped further down must not step up again.
+        strongest.entry(model.clone()).and_modify(|known| *known = weaker.min(*known)).or_insert(weaker);
         true
     }
 }
@@ -83,6 +85,14 @@ mod tests {
         assert_eq!(memory.fitting(&model, &all, schema.clone()), Format::Text);
         assert!(!memory.refused(&model, &Format::Text));
         assert_eq!(memory.fitting(&"other".into(), &all, schema.clone()), schema);
+    }
+
+    #[test]
+    fn a_late_refusal_of_a_stronger_format_does_not_step_up_again() {
+        let (memory, model) = (FormatMemory::default(), ModelName::from("m"));
+        let schema = Format::JsonSchema { name: "x".into(), schema: json!({}) };
+        assert!(memory.refused(&model, &Format::JsonObject) && memory.refused(&model, &schema));
+        assert_eq!(memory.fitting(&model, &Capabilities::from([Capability::JsonObject]), schema), Format::Text);
     }
 
     #[test]

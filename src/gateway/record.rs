@@ -6,11 +6,9 @@ use uuid::Uuid;
 use super::complete::{Beginning, Inner};
 use super::health;
 use crate::chat::{NanoUsd, Price, Usage};
-use crate::names::{ModelName, RouteName, TierName};
+use crate::names::ModelName;
 use crate::policy::Policy;
-use crate::request::{
-    Attempt, CacheUse, Complexity, Decision, Door, Exclusion, Measures, Outcome, RequestId, Signals, Status, Target,
-};
+use crate::request::{Attempt, CacheUse, Decision, Exclusion, Outcome, RequestId, Signals, Status, answering};
 
 /// What `outcome` adds sums and times to.
 pub(super) struct Settled {
@@ -25,8 +23,7 @@ pub(super) struct Settled {
 
 pub(super) fn outcome(settled: Settled, policy: &Policy, beginning: Beginning) -> Outcome {
     let Settled { signals, decision, status, model, attempts, cache, failure } = settled;
-    // The answer is the last attempt's; whatever was paid before it, or without getting one, bought nothing.
-    let answered = matches!(status, Status::Ok).then(|| attempts.last()).flatten();
+    let answered = answering(status, &attempts);
     let cost: NanoUsd = attempts.iter().map(|attempt| attempt.cost).sum();
     let bought = answered.map_or(NanoUsd::ZERO, |attempt| attempt.cost);
     let ttft = answered.and_then(|attempt| {
@@ -111,24 +108,7 @@ fn reference_price(policy: &Policy) -> Option<Price> {
 
 impl Settled {
     /// A request that nobody was asked for.
-    pub fn empty(policy: &Policy) -> Self {
-        let route = policy.routes.last().map_or_else(|| RouteName::from("default"), |route| route.name.clone());
-        let decision = Decision {
-            route,
-            tier: TierName::none(),
-            complexity: Complexity::default(),
-            candidates: Vec::new(),
-            reasons: Vec::new(),
-        };
-        let signals = Signals {
-            door: Door::Cli,
-            caller: String::new(),
-            target: Target::Tool(String::new()),
-            projects: Vec::new(),
-            needs: Default::default(),
-            context: Default::default(),
-            measures: Measures::default(),
-        };
+    pub fn new(signals: Signals, decision: Decision) -> Self {
         Self {
             signals,
             decision,

@@ -49,7 +49,7 @@ impl Gateway {
             })
         };
         let calls = decision.admitted().filter_map(|candidate| planned(&candidate.model)).collect();
-        let outcome = self.unanswered(ask.signals.clone(), Status::Degraded, Beginning::now());
+        let outcome = self.unanswered((ask.signals.clone(), decision.clone()), Status::Degraded, Beginning::now());
         (Rehearsal { decision, calls }, outcome)
     }
 }

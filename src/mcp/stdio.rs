@@ -249,6 +249,11 @@ fn parse(line: &[u8]) -> Parsed {
     if let std::borrow::Cow::Owned(_) = text {
         return Parsed::Refused(id, ErrorData::parse_error("a line is not UTF-8", None));
     }
+    if value.get("method").is_some() && value.get("jsonrpc").is_none() {
+        // The lesson's own line, and what a newcomer types: silence would not tell them why.
+        let why = "a message lacks \"jsonrpc\": \"2.0\"; a bare call goes to `taskgate call --stdin`";
+        return Parsed::Refused(id, ErrorData::invalid_request(why, None));
+    }
     // Answering an answer, or a notification that nobody knows, could go on for ever.
     let is_request = value.is_object() && value.get("result").is_none() && value.get("error").is_none();
     if is_request && (id.is_some() || value.get("method").is_none()) || value.is_array() {

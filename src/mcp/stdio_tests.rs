@@ -63,6 +63,7 @@ async fn json_that_is_no_message_is_refused_and_echoes_are_not_answered() {
     let input = br#"{"id": 4, "params": {}}
 []
 {"jsonrpc":"2.0","method":"notifications/of/somebody/else"}
+{"method":"tools/call","params":{"name":"list_tasks","arguments":{}}}
 {"jsonrpc":"2.0","id":9,"error":{"code":-32700}}
 42
 "#;
@@ -70,7 +71,9 @@ async fn json_that_is_no_message_is_refused_and_echoes_are_not_answered() {
     assert_eq!(received, 0);
     assert_eq!(answers[0]["id"], 4);
     assert!(answers.iter().all(|answer| answer["error"]["code"] == -32600), "{answers:?}");
-    assert_eq!(answers.len(), 2, "{answers:?}");
+    assert_eq!(answers.len(), 3, "{answers:?}");
+    let lesson = answers[2]["error"]["message"].as_str().unwrap();
+    assert!(lesson.contains("taskgate call --stdin"), "{lesson}");
 }
 
 #[tokio::test]

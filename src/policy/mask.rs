@@ -85,7 +85,13 @@ impl Mask {
         let lower = content.to_ascii_lowercase();
         let names_a_key = lower.replace("keys", "").contains("key") || lower.contains("secret");
         if let Some(comment) = content.find('#').filter(|_| names_a_key) {
-            self.cover(text, line.start + comment + 1..line.end);
+            let after_a_value = content[..comment].is_empty() || content[..comment].ends_with(char::is_whitespace);
+            if after_a_value {
+                // A line of stars only puzzles: the comment goes whole.
+                self.shown[line.start + comment..line.end].fill(b' ');
+            } else {
+                self.cover(text, line.start + comment + 1..line.end);
+            }
         }
         goes_on.then_some(indent)
     }

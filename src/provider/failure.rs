@@ -37,7 +37,7 @@ pub(super) fn explain(trouble: Trouble, call: &Call<'_>) -> Error {
             Error::new(Kind::UpstreamAuth, format!("The key of {} cannot be sent in a header", call.backend.name))
                 .hint(advice(Advice::CheckKey, call))
         }
-        Trouble::Canceled => Error::new(Kind::Cancelled, "The request was canceled"),
+        Trouble::Cancelled => Error::new(Kind::Cancelled, "The request was cancelled"),
         Trouble::Internal(what) => Error::new(Kind::Internal, format!("{who} could not be called: {what}")),
     }
 }

@@ -1,6 +1,6 @@
 //! One call to one model, from our request to an answer: the clock, the caller's cancellation and the end of every call.
 //!
-//! What is read on the way is kept in `Progress`, so a call that is cut, late or canceled still tells what it got.
+//! What is read on the way is kept in `Progress`, so a call that is cut, late or cancelled still tells what it got.
 
 use std::time::Duration;
 
@@ -77,7 +77,7 @@ impl Sender {
         let mut progress = Progress::default();
         let ended = tokio::select! {
             biased;
-            () = call.cancel.cancelled() => Err(Trouble::Canceled),
+            () = call.cancel.cancelled() => Err(Trouble::Cancelled),
             ended = self.exchange(&call, &mut progress, on_text) => ended,
         };
         let ended = ended.map_err(|trouble| failure::explain(trouble, &call));

@@ -26,7 +26,7 @@ pub(super) enum Trouble {
     Slow(Waiting, Duration),
     /// The key has characters that no header can carry.
     BadKey,
-    Canceled,
+    Cancelled,
     Internal(&'static str),
 }
 
@@ -69,7 +69,7 @@ impl fmt::Display for Trouble {
             Self::Cut => f.write_str("cut off"),
             Self::Slow(..) => f.write_str("too slow"),
             Self::BadKey => f.write_str("unusable key"),
-            Self::Canceled => f.write_str("canceled"),
+            Self::Cancelled => f.write_str("cancelled"),
             Self::Internal(what) => f.write_str(what),
         }
     }

@@ -79,7 +79,9 @@ impl fmt::Display for Progress {
                 goes_on(f, next)
             }
             Self::Failed { model, why, next } => {
-                write!(f, "{model} failed: {}", why.trim_end_matches('.'))?;
+                let why = why.trim_end_matches('.');
+                // Most reasons begin with the model's name.
+                if why.contains(model.as_str()) { f.write_str(why) } else { write!(f, "{model} failed: {why}") }?;
                 goes_on(f, next)
             }
         }

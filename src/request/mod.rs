@@ -16,5 +16,5 @@ pub use attempt::{Attempt, AttemptKind, AttemptResult, Limit};
 pub use caller::Caller;
 pub use check::{Rejection, RejectionCode, Verdict};
 pub use decision::{Candidate, Complexity, Contribution, Decision, Exclusion, Reason};
-pub use outcome::{CacheUse, Completion, Outcome, RequestId, Status};
+pub use outcome::{CacheUse, Completion, Outcome, RequestId, Status, answering};
 pub use signals::{Door, Endpoint, Measures, Signal, Signals, Target};

@@ -53,6 +53,12 @@ impl Outcome {
     }
 }
 
+/// The attempt whose answer was used: the last one of a request that got one. Whatever was paid for the others bought
+/// nothing.
+pub fn answering(status: Status, attempts: &[Attempt]) -> Option<&Attempt> {
+    attempts.last().filter(|_| status == Status::Ok)
+}
+
 words!(
     Status {
         Ok => "ok",

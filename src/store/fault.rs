@@ -51,7 +51,7 @@ fn describe(error: &sqlx::Error) -> (&'static str, &'static str) {
         ),
         Some(IOERR) => (
             "The disk failed while the database was in use",
-            "Check the disk. A folder on a network share or in a synchronized drive is not a safe place for the database.",
+            "Check that the disk is well and not full. A folder on a network share or in a synchronized drive is not a safe place for the database.",
         ),
         Some(CORRUPT | NOTADB) => (
             "The database file is damaged, or is not a database",

@@ -8,7 +8,7 @@ use sqlx::{Row, SqliteConnection};
 use super::cells::{cell, count, json, millis, time};
 use super::{Recorded, Store, outcomes};
 use crate::chat::NanoUsd;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::names::ModelName;
 use crate::request::{Attempt, Limit, Outcome, RequestId};
 
@@ -23,6 +23,20 @@ impl Store {
         }
         write.commit().await?;
         Ok(())
+    }
+
+    /// One request as it was recorded.
+    pub async fn outcome(&self, id: RequestId) -> Result<Outcome> {
+        let mut read = self.read().await?;
+        let requests = sqlx::query("SELECT * FROM requests WHERE id = ?");
+        let requests = requests.bind(id.to_string()).fetch_all(&mut *read).await?;
+        let attempts = sqlx::query("SELECT * FROM attempts WHERE request = ? ORDER BY n");
+        let attempts = attempts.bind(id.to_string()).fetch_all(&mut *read).await?;
+        let found = outcomes::recorded(&requests, &attempts)?.pop();
+        found.map(|recorded| recorded.outcome).ok_or_else(|| {
+            Error::new(Kind::NotFound, format!("Request {id} is not in this ledger"))
+                .hint("Ids of requests stand in the log; a request of another database is in that one's ledger.")
+        })
     }
 
     /// The requests recorded after `after`, at most `limit`, in the order of recording. Commits are in the order of

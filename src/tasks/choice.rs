@@ -61,7 +61,13 @@ read!(Priority, Status, Sort, Field);
 pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // One slip in three letters is a slip; more is another word.
     let slips = |known: &str| strsim::osa_distance(word, known);
-    let near = |known: &&str| slips(known) <= (known.chars().count() / 3).max(1);
+    // Each letter more or less is a slip, so megabytes are not compared letter by letter.
+    let letters = word.chars().count();
+    let near = |known: &&str| {
+        let length = known.chars().count();
+        let allowed = (length / 3).max(1);
+        letters.abs_diff(length) <= allowed && slips(known) <= allowed
+    };
     known.into_iter().filter(near).min_by_key(|known| slips(known))
 }
 

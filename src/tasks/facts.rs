@@ -10,7 +10,7 @@ use jiff::civil::Date;
 
 use super::graph::Graph;
 use super::rank::{Wish, rank};
-use super::work::{self, count, days_after, effort, is_overdue, person, working_days};
+use super::work::{self, count, days_after, effort, person, working_days};
 use super::{Hours, Priority, Status, Task, TaskId};
 use crate::names::words;
 
@@ -182,8 +182,8 @@ pub fn workload(graph: &Graph, today: Date, horizon: Horizon) -> Workload {
         open: of(&|_| true),
         in_progress: of(&|task| task.status == Status::InProgress),
         blocked: graph.blocked(),
-        overdue: of(&|task| is_overdue(task, today)),
-        due: of(&|task| counts_now(task) && !is_overdue(task, today)),
+        overdue: of(&|task| task.overdue(today)),
+        due: of(&|task| counts_now(task) && !task.overdue(today)),
         undated: of(&|task| task.due_date.is_none()),
         horizon,
         last_day,
@@ -253,7 +253,7 @@ fn conflicts(graph: &Graph, today: Date) -> u32 {
 }
 
 fn hours_of<'t>(tasks: impl Iterator<Item = &'t Task>) -> Hours {
-    tasks.fold(Hours::default(), |sum, task| work::plus(sum, effort(task).hours))
+    tasks.map(|task| effort(task).hours).sum()
 }
 
 fn load(graph: &Graph, today: Date, last_day: Date, each: Hours) -> Vec<Load> {
@@ -271,10 +271,10 @@ fn load(graph: &Graph, today: Date, last_day: Date, each: Hours) -> Vec<Load> {
             ratio: 0.0,
         });
         part.open += 1;
-        part.overdue += u32::from(is_overdue(task, today));
-        part.hours = work::plus(part.hours, effort(task).hours);
+        part.overdue += u32::from(task.overdue(today));
+        part.hours += effort(task).hours;
         if task.due_date.is_some_and(|due| due <= last_day) {
-            part.due_hours = work::plus(part.due_hours, effort(task).hours);
+            part.due_hours += effort(task).hours;
         }
     }
     let mut load: Vec<Load> = parts.into_values().collect();

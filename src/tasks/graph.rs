@@ -11,7 +11,7 @@ use petgraph::Direction;
 use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
 
-use super::work::{count, is_open};
+use super::work::count;
 use super::{Task, TaskId, reach};
 use crate::error::{Error, Result};
 
@@ -85,7 +85,7 @@ impl<'a> Graph<'a> {
             .into_iter()
             .rev()
             .map(NodeIndex::index)
-            .filter(|at| is_open(&tasks[*at]))
+            .filter(|at| tasks[*at].is_open())
             .collect();
         let mut height = vec![0; tasks.len()];
         for &at in &order {
@@ -111,7 +111,7 @@ impl<'a> Graph<'a> {
     }
 
     pub fn is_open(&self, id: TaskId) -> bool {
-        self.task(id).is_some_and(is_open)
+        self.task(id).is_some_and(Task::is_open)
     }
 
     /// Open, and something that it depends on is not done.
@@ -168,7 +168,7 @@ impl<'a> Graph<'a> {
 
     /// The longest chain that ends in `id`: first what can be begun now, last the task itself.
     pub fn chain_to(&self, id: TaskId) -> Vec<TaskId> {
-        let mut next = self.position.get(&id).copied().filter(|at| is_open(&self.tasks[*at]));
+        let mut next = self.position.get(&id).copied().filter(|at| self.tasks[*at].is_open());
         let mut chain = Vec::new();
         while let Some(at) = next {
             chain.push(self.tasks[at].id);
@@ -262,9 +262,9 @@ fn open_links(tasks: &[Task], position: &HashMap<TaskId, usize>) -> DiGraph<(), 
     for _ in tasks {
         graph.add_node(());
     }
-    for (at, task) in tasks.iter().enumerate().filter(|(_, task)| is_open(task)) {
+    for (at, task) in tasks.iter().enumerate().filter(|(_, task)| task.is_open()) {
         let known = task.depends_on.iter().filter_map(|id| position.get(id).copied());
-        for dependency in known.filter(|other| *other != at && is_open(&tasks[*other])) {
+        for dependency in known.filter(|other| *other != at && tasks[*other].is_open()) {
             graph.add_edge(NodeIndex::new(at), NodeIndex::new(dependency), ());
         }
     }

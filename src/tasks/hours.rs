@@ -42,9 +42,14 @@ impl Hours {
 }
 
 impl fmt::Display for Hours {
-    /// "3.5 h", "8 h", "0.33 h".
+    /// "4 h", "1.5 h", "20 min": exact, in the larger unit where it reads well.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} h", self.shown())
+        match self.minutes {
+            minutes if minutes % 60 == 0 => write!(f, "{} h", minutes / 60),
+            minutes if minutes < 60 => write!(f, "{minutes} min"),
+            minutes if minutes % 60 == 30 => write!(f, "{}.5 h", minutes / 60),
+            minutes => write!(f, "{} h {} min", minutes / 60, minutes % 60),
+        }
     }
 }
 
@@ -103,7 +108,7 @@ mod tests {
 
     #[test]
     fn hours_are_read_to_the_minute_and_told_as_hours() {
-        let cases = [(3.5, 210, "3.5 h"), (8.0, 480, "8 h"), (0.33, 20, "0.33 h"), (1.0 / 60.0, 1, "0.02 h")];
+        let cases = [(3.5, 210, "3.5 h"), (8.0, 480, "8 h"), (0.33, 20, "20 min"), (1.0 / 60.0, 1, "1 min")];
         for (hours, minutes, shown) in cases {
             let read = Hours::read("estimate_hours", hours).unwrap();
             assert_eq!((read.minutes, read.to_string().as_str()), (minutes, shown));

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use jiff::civil::Date;
 
 use super::graph::Graph;
-use super::work::{Effort, counted, days_between, effort, hours_text, person};
+use super::work::{Effort, counted, days_between, effort, person};
 use super::{Hours, Priority, Status, Task, TaskId};
 
 /// What the person who asks can take on.
@@ -214,7 +214,7 @@ fn waiting_text(graph: &Graph, id: TaskId) -> Option<String> {
 
 fn fit_text(effort: Effort, minutes: u32) -> String {
     let assumed = if effort.assumed { " (assumed)" } else { "" };
-    let (needs, available) = (hours_text(effort.hours), hours_text(Hours { minutes }));
+    let (needs, available) = (effort.hours, Hours { minutes });
     if effort.hours.minutes <= minutes {
         return format!("takes {needs}{assumed}, which fits into {available}");
     }

@@ -115,7 +115,10 @@ fn priority(found: &Found, today: Date) -> (Priority, String) {
     let Some(due) = found.due else {
         return (Priority::Normal, "The text names no day and no urgency.".to_owned());
     };
-    let said = format!("The text says \"{}\", which is {due}.", found.dates.join("\", \""));
+    let said = match found.dates.as_slice() {
+        [day] => format!("The text says \"{day}\", which is {due}."),
+        days => format!("The text says \"{}\"; the earliest of these days is {due}.", days.join("\", \"")),
+    };
     match days_between(today, due) {
         ..=0 => (Priority::Urgent, said),
         1..=3 => (Priority::High, said),
@@ -131,13 +134,14 @@ fn effort(similar: &[Similar]) -> (Effort, String) {
         .collect();
     known.sort_unstable();
     let Some(middle) = known.get(known.len().saturating_sub(1) / 2) else {
-        let reason = format!("No similar task has an estimate: {} are assumed.", work::hours_text(work::ASSUMED));
+        let reason = format!("No similar task has an estimate: {} are assumed.", work::ASSUMED);
         return (Effort { hours: work::ASSUMED, assumed: true }, reason);
     };
     let mut ids: Vec<TaskId> = known.iter().map(|(_, id)| *id).collect();
     ids.sort_unstable();
     let ids: Vec<String> = ids.iter().map(TaskId::to_string).collect();
-    (Effort { hours: middle.0, assumed: false }, format!("Similar tasks have estimates: {}.", ids.join(", ")))
+    let hours = middle.0;
+    (Effort { hours: middle.0, assumed: false }, format!("The effort of {hours} is taken from {}.", ids.join(", ")))
 }
 
 fn words(text: &str) -> Vec<String> {

@@ -72,7 +72,7 @@ fn the_effort_is_the_middle_of_similar_estimates_else_assumed_and_says_so() {
     ];
     let suggestion = suggest(&tasks, "review budget", TODAY);
     assert_eq!((suggestion.effort.hours.minutes, suggestion.effort.assumed), (180, false));
-    assert_eq!(suggestion.effort_reason, "Similar tasks have estimates: TASK-0001, TASK-0002, TASK-0003.");
+    assert_eq!(suggestion.effort_reason, "The effort of 3 h is taken from TASK-0001, TASK-0002, TASK-0003.");
     let suggestion = suggest(&tasks[..2], "review budget", TODAY);
     assert_eq!(suggestion.effort.hours.minutes, 120);
     let suggestion = suggest(&tasks, "Paint the fence", TODAY);

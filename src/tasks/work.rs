@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use jiff::SignedDuration;
 use jiff::civil::{Date, Weekday};
 
-use super::{Hours, Priority, Status, Task, TaskId};
+use super::{Hours, Priority, Task, TaskId};
 
 /// What a task without an estimate counts.
 pub const ASSUMED: Hours = Hours { minutes: 4 * 60 };
@@ -25,15 +25,6 @@ pub struct Effort {
 
 pub fn effort(task: &Task) -> Effort {
     Effort { hours: task.estimate.unwrap_or(ASSUMED), assumed: task.estimate.is_none() }
-}
-
-pub fn is_open(task: &Task) -> bool {
-    matches!(task.status, Status::Pending | Status::InProgress)
-}
-
-/// Open, and its due day is past. A task that is due today is not overdue.
-pub fn is_overdue(task: &Task, today: Date) -> bool {
-    is_open(task) && task.due_date.is_some_and(|due| due < today)
 }
 
 /// Working days from `first` to `last`, both counted; none when `last` comes before `first`.
@@ -61,23 +52,9 @@ pub fn days_after(day: Date, days: u32) -> Date {
     day.saturating_add(SignedDuration::from_hours(24 * i64::from(days)))
 }
 
-/// "4 h", "1.5 h", "20 min": exact, in the larger unit where it reads well.
-pub fn hours_text(hours: Hours) -> String {
-    match hours.minutes {
-        minutes if minutes % 60 == 0 => format!("{} h", minutes / 60),
-        minutes if minutes < 60 => format!("{minutes} min"),
-        minutes if minutes % 60 == 30 => format!("{}.5 h", minutes / 60),
-        minutes => format!("{} h {} min", minutes / 60, minutes % 60),
-    }
-}
-
 /// "1 task", "3 tasks".
-pub(super) fn counted(count: u32, one: &str, many: &str) -> String {
+pub fn counted(count: u32, one: &str, many: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
-}
-
-pub(super) fn plus(a: Hours, b: Hours) -> Hours {
-    Hours { minutes: a.minutes.saturating_add(b.minutes) }
 }
 
 /// A number for counting things in memory; no list here is longer than `u32` can say.
@@ -107,6 +84,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::tasks::Status;
 
     #[test]
     fn a_span_counts_both_its_ends() {
@@ -120,7 +98,7 @@ mod tests {
 
     #[test]
     fn hours_read_well() {
-        let text = |minutes| hours_text(Hours { minutes });
+        let text = |minutes| Hours { minutes }.to_string();
         assert_eq!(
             [text(0), text(240), text(90), text(20), text(135)],
             ["0 h", "4 h", "1.5 h", "20 min", "2 h 15 min"]
@@ -131,10 +109,10 @@ mod tests {
     fn a_task_due_today_is_not_overdue() {
         let mut task = crate::tasks::samples::task(1);
         task.due_date = Some(date(2026, 3, 2));
-        assert!(!is_overdue(&task, date(2026, 3, 2)));
-        assert!(is_overdue(&task, date(2026, 3, 3)));
+        assert!(!task.overdue(date(2026, 3, 2)));
+        assert!(task.overdue(date(2026, 3, 3)));
         task.status = Status::Completed;
-        assert!(!is_overdue(&task, date(2026, 3, 3)));
+        assert!(!task.overdue(date(2026, 3, 3)));
     }
 
     proptest! {

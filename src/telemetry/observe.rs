@@ -8,7 +8,7 @@ use super::families as family;
 use super::metrics::Metrics;
 use crate::chat::{NanoUsd, UsageSource};
 use crate::names::TierName;
-use crate::request::{Attempt, AttemptKind, AttemptResult, CacheUse, Outcome, Status};
+use crate::request::{Attempt, AttemptKind, AttemptResult, CacheUse, Outcome, Status, answering};
 
 /// The one operation that models are called for.
 const OPERATION: &str = "chat";
@@ -57,7 +57,8 @@ impl Metrics {
         self.count(&family::COST, [model, outcome.decision.route.as_str()], nano(attempt.cost));
         self.count(&family::PRICE_LOOKUPS, [model, self.pricing_of(&attempt.model)], 1);
         let answered = matches!(attempt.result, AttemptResult::Accepted | AttemptResult::Unchecked);
-        if !answered && attempt.cost > NanoUsd::ZERO {
+        let bought = answering(outcome.status, &outcome.attempts).is_some_and(|last| last.n == attempt.n);
+        if !bought && attempt.cost > NanoUsd::ZERO {
             self.count(&family::WASTED, [model, attempt.result.as_str()], nano(attempt.cost));
         }
         if matches!(attempt.result, AttemptResult::Accepted | AttemptResult::Rejected) {

@@ -158,6 +158,10 @@ fn money_for_nothing_is_counted_by_how_it_was_lost() {
     let text = rendered(&[outcome(vec![cut], Status::Degraded)]);
     assert_line(&text, r#"taskgate_wasted_cost_nanousd_total{model="gpt-4o",reason="cut"} 350000"#);
     assert!(text.contains(r#"error_type="cut""#));
+    // A check that broke left an answer that nobody read.
+    let unread = attempt(1, "gpt-4o", AttemptKind::First, AttemptResult::Unchecked);
+    let text = rendered(&[outcome(vec![unread], Status::Degraded)]);
+    assert_line(&text, r#"taskgate_wasted_cost_nanousd_total{model="gpt-4o",reason="unchecked"} 350000"#);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::answer;
 use super::arguments::word;
-use super::checks::{SHOWN, existing, id_in_field, prose};
+use super::checks::{broken_off, existing, id_in_field, prose};
 use super::consult::{Consulted, Given, Question, consult, measures, projects};
 use super::degraded::{self, UNAVAILABLE};
 use super::known::Known;
@@ -22,6 +22,7 @@ use crate::error::Result;
 use crate::request::{Rejection, RejectionCode};
 use crate::tasks::facts::{self, Assessment, Horizon, Workload};
 use crate::tasks::graph::Graph;
+use crate::tasks::work::counted;
 use crate::tasks::{Task, TaskId};
 
 const HORIZONS: &[&str] = &["day", "week", "month"];
@@ -146,7 +147,10 @@ pub(super) async fn run(call: &Call<'_>, arguments: Map<String, Value>) -> Resul
     let graph = Graph::new(&tasks);
     let workload = facts::workload(&graph, call.today, horizon);
     if workload.open == 0 {
-        let text = format!("Nothing is open: all {} tasks are completed or cancelled.", tasks.len());
+        let text = match tasks.len() {
+            1 => "Nothing is open: the only task is completed or cancelled.".to_owned(),
+            all => format!("Nothing is open: all {all} tasks are completed or cancelled."),
+        };
         return Ok(empty(&tasks, horizon, &text));
     }
     let known = Known::new(&graph);
@@ -159,7 +163,7 @@ pub(super) async fn run(call: &Call<'_>, arguments: Map<String, Value>) -> Resul
         }),
         measures: measures(facts::measure(&graph, call.today, workload.ratio), PRIORITIES),
         projects: projects(graph.open()),
-        note: format!("Analyzing {} tasks…", workload.open),
+        note: format!("Analyzing {}…", counted(workload.open, "task", "tasks")),
         fresh: params.fresh.unwrap_or(false),
     };
     let consulted = consult(call, question).await?;
@@ -241,7 +245,7 @@ fn result(
 /// The analysis so far, if nothing in it is wrong.
 fn readable(text: &str, known: &Known) -> Option<String> {
     let text = answer::so_far(text, "analysis")?;
-    existing(&text, known).is_ok().then(|| format!("{}…", clipped(&text, SHOWN)))
+    existing(&text, known).is_ok().then(|| broken_off(&text))
 }
 
 fn summary(workload: &Workload) -> Summary {
@@ -288,10 +292,11 @@ fn basic_summary(workload: &Workload) -> String {
         Horizon::Week | Horizon::Month => format!("by {}", workload.last_day),
     };
     let mut text = format!(
-        "{UNAVAILABLE} {} of {} tasks are open: {} overdue, {} due {horizon}, {} blocked, {} without a due day. \
+        "{UNAVAILABLE} {} of {} {} open: {} overdue, {} due {horizon}, {} blocked, {} without a due day. \
          The work that is due takes {}, {} are available: {}.",
         workload.open,
-        workload.summary.total,
+        counted(workload.summary.total, "task", "tasks"),
+        if workload.open == 1 { "is" } else { "are" },
         workload.overdue,
         workload.due,
         workload.blocked,

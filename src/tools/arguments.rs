@@ -90,9 +90,13 @@ fn unknown_field(name: &str, properties: &Map<String, Value>) -> Error {
 
 fn missing(name: &str, shape: Option<&Value>) -> Error {
     let error = Error::bad_request(format!("`{name}` is missing"));
-    match shape {
-        Some(shape) => error.hint(format!("Give `{name}`: {}.", expected(shape))),
-        None => error,
+    let Some(shape) = shape else { return error };
+    match shape.get("description").and_then(Value::as_str) {
+        // "text" alone does not say which.
+        Some(about) if kind(shape) == Some("string") && shape.get("enum").is_none() => {
+            error.hint(format!("Give `{name}`, {}: {}.", expected(shape), about.trim_end_matches('.')))
+        }
+        _ => error.hint(format!("Give `{name}`: {}.", expected(shape))),
     }
 }
 

@@ -100,3 +100,11 @@ fn words_are_forgiven_their_case() {
     assert_eq!(error.message, "`time_horizon` must be one of day, week, not \"weeks\"");
     assert_eq!(error.hint.as_deref(), Some("Did you mean `week`?"));
 }
+
+#[test]
+fn a_missing_text_is_asked_for_by_what_it_means() {
+    let schema = schemars::json_schema!({"type": "object", "required": ["task_id"],
+        "properties": {"task_id": {"type": "string", "description": "Such as TASK-0001"}}});
+    let error = read::<Value>(&schema, Map::new()).unwrap_err();
+    assert_eq!(error.hint.as_deref(), Some("Give `task_id`, text: Such as TASK-0001."));
+}

@@ -12,7 +12,7 @@ use crate::tasks::TaskId;
 /// Fewer letters than this say nothing that a person could use.
 const FEWEST_LETTERS: usize = 15;
 /// No text that was asked for is longer; a longer one is cut, so that a result stays small whatever a model writes.
-pub(super) const SHOWN: usize = 3_000;
+const SHOWN: usize = 3_000;
 /// How often in a row the same words may come.
 const REPEATS: usize = 4;
 /// The longest run of words that is looked for again.
@@ -37,6 +37,13 @@ pub(super) fn prose(key: &str, text: Option<String>, known: &Known) -> Result<St
     }
     existing(&text, known)?;
     Ok(clipped(&text, SHOWN))
+}
+
+/// The beginning of a text that broke off, at most as long as any. A sentence that is whole keeps its end.
+pub(super) fn broken_off(text: &str) -> String {
+    let text = clipped(text, SHOWN);
+    let gap = if text.ends_with(['.', '!', '?']) { " " } else { "" };
+    format!("{}{gap}…", text.trim_end_matches('…'))
 }
 
 /// Every id that the text names exists.

@@ -50,7 +50,9 @@ fn sentence(attempt: &Attempt, policy: &Policy) -> String {
         return ended(&format!("{model} answered, but its answer was not accepted: {}", rejection.why));
     }
     let failure = attempt.failure.as_deref().unwrap_or("no answer came");
-    format!("{} {}", ended(&format!("{model} failed: {failure}")), advice(attempt, policy)).trim_end().to_owned()
+    // Most reasons begin with the model's name.
+    let told = if failure.contains(model.as_str()) { failure.to_owned() } else { format!("{model} failed: {failure}") };
+    format!("{} {}", ended(&told), advice(attempt, policy)).trim_end().to_owned()
 }
 
 /// What to start, set or wait for.
@@ -66,7 +68,8 @@ fn advice(attempt: &Attempt, policy: &Policy) -> String {
             Some(variable) => format!("Set {variable} to a key that {name} accepts."),
             None => format!("Give {name} a key that it accepts in routing.yaml."),
         },
-        AttemptResult::Timeout | AttemptResult::Cut => {
+        AttemptResult::Cut => format!("Try again, and look at the log of {name} if it happens again."),
+        AttemptResult::Timeout => {
             format!("Try again when {name} is less busy, or raise the timeouts of {} in routing.yaml.", attempt.model)
         }
         AttemptResult::RateLimited => "Try again in a minute.".to_owned(),

@@ -35,9 +35,9 @@ struct Params {
     ready: Option<bool>,
     /// true: open and past the due day
     overdue: Option<bool>,
-    /// Due before this day (YYYY-MM-DD or a phrase)
+    /// Due on or before this day (YYYY-MM-DD or a phrase)
     due_before: Option<String>,
-    /// Due after this day
+    /// Due on or after this day
     due_after: Option<String>,
     /// Default id; undated tasks come last by due_date
     #[schemars(extend("enum" = ["id", "due_date", "priority", "updated_at"]))]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::answer;
-use super::checks::{SHOWN, existing};
+use super::checks::{broken_off, existing};
 use super::consult::{Consulted, Given, Question, consult, measures, projects};
 use super::degraded;
 use super::known::Known;
@@ -162,7 +162,10 @@ pub(super) async fn run(call: &Call<'_>, arguments: Map<String, Value>) -> Resul
         }),
         measures: measures(facts::measure(&graph, call.today, load), computed.selected.len()),
         projects: projects(graph.open()),
-        note: format!("Planning {} tasks…", graph.open().len()),
+        note: match graph.open().len() {
+            1 => "Planning 1 task…".to_owned(),
+            many => format!("Planning {many} tasks…"),
+        },
         fresh: params.fresh.unwrap_or(false),
     };
     let consulted = consult(call, question).await?;
@@ -218,7 +221,7 @@ fn readable(text: &str, ground: &Ground) -> Option<String> {
     let text = answer::so_far(text, "plan")?;
     let selected = ground.plan.selected.iter().map(|planned| planned.id).collect();
     let fine = existing(&text, &ground.known).and_then(|()| super::plan_text::agrees(&text, &selected)).is_ok();
-    fine.then(|| format!("{}…", clipped(&text, SHOWN)))
+    fine.then(|| broken_off(&text))
 }
 
 fn result(wanted: &Wanted, graph: &Graph<'_>, judged: Judged, routing: Routing) -> Planning {
@@ -277,19 +280,19 @@ fn left_out(deferred: &Deferred, task: &Task) -> LeftOut {
 /// The plan in words, from the numbers alone.
 fn plain_text(wanted: &Wanted, graph: &Graph<'_>, plan: &Plan) -> String {
     let title = |id| graph.task(id).map_or_else(String::new, |task: &Task| clipped(&task.title, TITLE_SHOWN));
-    let mut lines = vec![format!(
-        "{} ({} to {}): {} tasks take {} of {}.",
-        wanted.name,
-        wanted.sprint.start,
-        wanted.sprint.last_day(),
-        plan.selected.len(),
-        plan.hours,
-        plan.capacity
-    )];
+    let taken = match plan.selected.len() {
+        0 => format!("no task fits into {}", plan.capacity),
+        1 => format!("1 task takes {} of {}", plan.hours, plan.capacity),
+        many => format!("{many} tasks take {} of {}", plan.hours, plan.capacity),
+    };
+    let (name, sprint) = (&wanted.name, &wanted.sprint);
+    let mut lines = vec![format!("{name} ({} to {}): {taken}.", sprint.start, sprint.last_day())];
     if plan.assumed > 0 {
         lines.push(format!("Tasks without an estimate, counted as 4 h each: {}.", plan.assumed));
     }
-    lines.push("Selected, in this order:".to_owned());
+    if !plan.selected.is_empty() {
+        lines.push("Selected, in this order:".to_owned());
+    }
     for planned in plan.selected.iter().take(LINES) {
         lines.push(format!("- {} {} ({})", planned.id, title(planned.id), planned.effort.hours));
     }

@@ -25,8 +25,14 @@ fn the_plan_in_words_says_what_is_in_and_why_the_rest_is_not() {
                     - TASK-0001 Task number 1 (4 h)\n\
                     - TASK-0002 Task number 2 (4 h)\n\
                     Deferred to the backlog:\n\
-                    - TASK-0004 Task number 4: no room: needs 40 h with what it waits for, the sprint has 8 h";
+                    - TASK-0004 Task number 4: no room: needs 40 h, the sprint has 8 h";
     assert_eq!(text, expected);
+}
+
+#[test]
+fn a_sprint_into_which_nothing_fits_says_so() {
+    let (text, _) = of_facts(&board(), 1);
+    assert!(text.starts_with("Sprint 12 (2026-11-23 to 2026-12-06): no task fits into 1 h.\nDeferred"), "{text}");
 }
 
 #[test]

@@ -183,7 +183,8 @@ fn considerations(object: &Map<String, Value>) -> Option<String> {
 
 fn from_facts(suggestion: &Suggestion) -> Suggested {
     let mut considerations = format!("{} {}", suggestion.priority_reason, suggestion.effort_reason);
-    if let Some(due) = suggestion.found.due {
+    // When the priority follows from the day, the day is told already.
+    if let Some(due) = suggestion.found.due.filter(|_| suggestion.found.priority.is_some()) {
         considerations.push_str(&format!(" It seems to be due on {due}."));
     }
     Suggested {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::answer;
-use super::checks::{SHOWN, existing, id_in_field, ids_in, prose};
+use super::checks::{broken_off, existing, id_in_field, ids_in, prose};
 use super::consult::{Given, Question, consult, measures, projects};
 use super::degraded;
 use super::known::Known;
@@ -23,7 +23,8 @@ use crate::error::Result;
 use crate::request::{Rejection, RejectionCode};
 use crate::tasks::graph::Graph;
 use crate::tasks::rank::{Ranked, Ranking, Wish, rank};
-use crate::tasks::{Task, TaskId, facts};
+use crate::tasks::work::counted;
+use crate::tasks::{Hours, Task, TaskId, facts};
 
 /// A month of working days: no single action takes longer.
 const MAX_MINUTES: f64 = 10_000.0;
@@ -110,7 +111,7 @@ pub(super) async fn run(call: &Call<'_>, arguments: Map<String, Value>) -> Resul
         }),
         measures: measures(facts::measure(&graph, call.today, 0.0), OUTPUT_ITEMS),
         projects: projects(ranking.tasks.iter().filter_map(|ranked| graph.task(ranked.id))),
-        note: format!("Ranking {} tasks…", ranking.considered),
+        note: format!("Ranking {}…", counted(ranking.considered, "task", "tasks")),
         fresh: params.fresh.unwrap_or(false),
     };
     let consulted = consult(call, question).await?;
@@ -160,14 +161,15 @@ fn from_facts(graph: &Graph<'_>, ranking: &Ranking, best: &Ranked) -> Judged {
     let title = |id: TaskId| graph.task(id).map_or("", |task| task.title.as_str());
     let next = ranking.tasks.get(1).filter(|next| !next.blocked);
     let assumed = if best.effort.assumed { " (assumed, it has no estimate)" } else { "" };
+    let (begin, takes) = (clipped(title(best.id), TITLE_SHOWN), best.effort.hours);
+    let suggestion = if ranking.nothing_fits {
+        format!("Nothing fits into the time at hand. Begin with {}: {begin}. It takes {takes}{assumed}.", best.id)
+    } else {
+        format!("Work on {} now: {begin}. It takes {takes}{assumed}.", best.id)
+    };
     Judged {
         task: best.id,
-        suggestion: format!(
-            "Work on {} now: {}. It takes {}{assumed}.",
-            best.id,
-            clipped(title(best.id), TITLE_SHOWN),
-            best.effort.hours
-        ),
+        suggestion,
         why: sentence(&best.reason),
         estimate_minutes: best.effort.hours.minutes,
         after: next.map(|next| format!("{}: {}", next.id, clipped(title(next.id), TITLE_SHOWN))),
@@ -262,7 +264,8 @@ impl Moment {
 /// The whole of it as one text, as the lesson's clients show it.
 fn worded(judged: &Judged) -> String {
     let mut text = format!("{}\n\nWhy: {}", judged.suggestion, judged.why);
-    text.push_str(&format!("\nEstimated time: {} minutes", judged.estimate_minutes));
+    let time = Hours { minutes: judged.estimate_minutes };
+    text.push_str(&format!("\nEstimated time: {time}"));
     if let Some(after) = &judged.after {
         text.push_str(&format!("\nAfter that: {after}"));
     }
@@ -272,7 +275,7 @@ fn worded(judged: &Judged) -> String {
 /// What a broken answer had suggested, if nothing in it is wrong.
 fn readable(text: &str, known: &Known) -> Option<String> {
     let text = answer::so_far(text, "suggestion")?;
-    existing(&text, known).is_ok().then(|| format!("{}…", clipped(&text, SHOWN)))
+    existing(&text, known).is_ok().then(|| broken_off(&text))
 }
 
 #[cfg(test)]

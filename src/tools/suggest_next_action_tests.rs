@@ -68,6 +68,15 @@ fn bad_answers_are_refused_with_code_and_reason() {
 }
 
 #[test]
+fn when_nothing_fits_into_the_time_it_says_so_first() {
+    let tasks = board();
+    let graph = Graph::new(&tasks);
+    let ranking = rank(&graph, TODAY, &Wish { assignee: None, available_minutes: Some(5) }, usize::MAX);
+    let text = worded(&from_facts(&graph, &ranking, ranking.next().unwrap()));
+    assert!(text.starts_with("Nothing fits into the time at hand. Begin with TASK-0001: Task number 1."), "{text}");
+}
+
+#[test]
 fn the_ranking_in_words_is_useful_to_read() {
     let tasks = board();
     let graph = Graph::new(&tasks);
@@ -75,5 +84,5 @@ fn the_ranking_in_words_is_useful_to_read() {
     let text = worded(&from_facts(&graph, &ranking, ranking.next().unwrap()));
     let expected = "Work on TASK-0001 now: Task number 1. It takes 4 h (assumed, it has no estimate).\n\nWhy: ";
     assert!(text.starts_with(expected), "{text}");
-    assert!(text.ends_with("\nEstimated time: 240 minutes\nAfter that: TASK-0004: Task number 4"), "{text}");
+    assert!(text.ends_with("\nEstimated time: 4 h\nAfter that: TASK-0004: Task number 4"), "{text}");
 }

@@ -111,3 +111,31 @@ fn an_unknown_command_ends_with_2() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(run(&taskgate(folder.path()), &["brew"]).status.code(), Some(2));
 }
+
+#[test]
+fn explain_shows_the_decision_and_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let taskgate = taskgate(folder.path());
+    printed(&run(&taskgate, &["call", "create_task", "title=Only"]));
+    let explained = printed(&run(&taskgate, &["explain", "suggest_next_action"]));
+    assert_eq!(explained["decision"]["tier"], "local");
+    assert!(explained["decision"]["complexity"]["score"].as_f64().unwrap() > 0.0, "{explained}");
+    assert_eq!(explained["calls"][0]["model"], explained["decision"]["candidates"][0]["model"], "{explained}");
+    let logic = printed(&run(&taskgate, &["explain", "create_task", "title=Never"]));
+    assert_eq!((&logic["decision"]["tier"], logic["calls"].as_array().unwrap().len()), (&Value::from("none"), 0));
+    assert_eq!(printed(&run(&taskgate, &["call", "list_tasks"]))["count"], 1);
+}
+
+#[test]
+fn a_past_request_is_explained_from_its_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let taskgate = taskgate(folder.path());
+    let mut logged = taskgate.command(&["call", "create_task", "title=Only"]);
+    let log = String::from_utf8(logged.env("TASKGATE_LOG", "info").output().unwrap().stderr).unwrap();
+    let id = log.split("\"request\":\"").nth(1).unwrap().split('"').next().unwrap();
+    let past = printed(&run(&taskgate, &["explain", "--request", id]));
+    assert_eq!((&past["id"], &past["status"]), (&Value::from(id), &Value::from("ok")));
+    assert_eq!(past["target"]["tool"], "create_task");
+    let unknown = run(&taskgate, &["explain", "--request", "01900000-0000-7000-8000-000000000000"]);
+    assert!(!unknown.status.success() && printed(&unknown)["hint"].is_string());
+}

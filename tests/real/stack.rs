@@ -53,11 +53,11 @@ impl Stack {
     }
 }
 
-/// One thread: with two on a busy machine of two cores, generation nearly stops.
+/// One thread: two wait for each other by spinning, and on a busy machine with two cores that nearly stops them.
 fn start_llama(folder: &Path, port: u16) -> Process {
     let model = json!({
         "model": installed("models/SmolLM2-135M-Instruct.Q4_1.gguf"), "model_alias": LOCAL, "n_ctx": CONTEXT,
-        "n_threads": 1, "n_threads_batch": 2, "n_gpu_layers": 0, "verbose": false,
+        "n_threads": 1, "n_threads_batch": 1, "n_gpu_layers": 0, "verbose": false,
     });
     let config = json!({ "host": "127.0.0.1", "port": port, "interrupt_requests": false, "models": [model] });
     let file = folder.join("llama.json");

@@ -144,7 +144,13 @@ fn usage_is_found_wherever_it_is() {
 
 #[test]
 fn usage_that_says_nothing_is_none() {
-    for usage in [Value::Null, json!({}), json!("12"), json!({ "prompt_tokens": 0, "completion_tokens": 0 })] {
+    for usage in [
+        Value::Null,
+        json!({}),
+        json!("12"),
+        json!({ "prompt_tokens": 0, "completion_tokens": 0 }),
+        json!({ "prompt_tokens": u64::MAX, "completion_tokens": -3 }),
+    ] {
         assert_eq!(heard(json!({ "usage": usage })).1, None, "{usage}");
     }
 }

@@ -35,7 +35,10 @@ fn count(value: &Value, spellings: &[&str]) -> Option<u64> {
     spellings.iter().find_map(|spelling| number(value.pointer(spelling)?))
 }
 
+/// Above this a count is no count. What is summed and priced stays far from the bounds of 64 bits.
+const NONSENSE: f64 = 1e15;
+
 /// JSON written by Python or JavaScript may carry a count as 12.0.
 fn number(value: &Value) -> Option<u64> {
-    value.as_u64().or_else(|| value.as_f64().filter(|count| *count >= 0.0 && *count < 1e15).map(|count| count as u64))
+    value.as_f64().filter(|count| (0.0..NONSENSE).contains(count)).map(|count| count as u64)
 }

@@ -25,3 +25,15 @@ async fn a_word_that_comes_late_changes_nothing() {
     fixture.store.keep_health(&small, Some(moment(10)), moment(4)).await.unwrap();
     assert_eq!(fixture.store.open_models(moment(6)).await.unwrap(), []);
 }
+
+#[tokio::test]
+async fn a_database_from_before_gets_the_table_and_keeps_its_tasks() {
+    let fixture = Fixture::new().await;
+    let task = fixture.create(draft("Review the budget")).await;
+    let mut write = fixture.store.write().await.unwrap();
+    sqlx::raw_sql("DROP TABLE health; PRAGMA user_version = 1").execute(&mut *write).await.unwrap();
+    write.commit().await.unwrap();
+    let fixture = fixture.reopen().await;
+    assert_eq!(fixture.store.task(task.id).await.unwrap(), task);
+    assert_eq!(fixture.store.open_models(moment(0)).await.unwrap(), []);
+}

@@ -34,7 +34,11 @@ impl Fault {
             Self::Unreadable => (format!("I can't read `{text}` as a day"), EXAMPLES.to_owned()),
             Self::Impossible { year, month } => (format!("`{text}` is not in the calendar"), month_length(year, month)),
             Self::Ambiguous(readings) => {
-                (format!("`{text}` is ambiguous: is the day or the month first?"), year_first(&readings))
+                let what = match readings.as_slice() {
+                    [_] => format!("`{text}` has its year last, where day and month are easily confused"),
+                    _ => format!("`{text}` is ambiguous: is the day or the month first?"),
+                };
+                (what, year_first(&readings))
             }
             Self::Time(day) => (
                 format!("`{text}` names a time, and a whole day is wanted"),

@@ -139,7 +139,7 @@ fn refusals_teach() {
         ),
         (
             "31.12.27",
-            "`due_date`: `31.12.27` is ambiguous: is the day or the month first? Write the year first: 2027-12-31."
+            "`due_date`: `31.12.27` has its year last, where day and month are easily confused Write the year first: 2027-12-31."
                 .to_owned(),
         ),
         (

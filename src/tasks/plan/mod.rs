@@ -17,7 +17,7 @@ use std::fmt;
 use jiff::civil::Date;
 
 use super::graph::Graph;
-use super::work::{self, Effort, count, days_after, effort, hours_text, pressing};
+use super::work::{Effort, count, days_after, effort, pressing};
 use super::{Hours, Priority, Status, Task, TaskId};
 use problem::Problem;
 pub use swap::{DroppedSwap, Swap, Swapped, apply_swaps};
@@ -114,7 +114,7 @@ pub struct Deferred {
 /// Why a task is not in the sprint. It reads as a sentence without its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
-    /// It alone, or with what it waits for, takes more than the whole sprint has.
+    /// It alone takes more than the whole sprint has.
     TooLarge {
         needs: Hours,
         capacity: Hours,
@@ -134,11 +134,10 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLarge { needs, capacity } => {
-                let (needs, capacity) = (hours_text(*needs), hours_text(*capacity));
-                write!(f, "no room: needs {needs} with what it waits for, the sprint has {capacity}")
+                write!(f, "no room: needs {needs}, the sprint has {capacity}")
             }
             Self::NoRoom { needs, left } => {
-                write!(f, "no room: needs {}, {} is left", hours_text(*needs), hours_text(*left))
+                write!(f, "no room: needs {needs}, {left} left")
             }
             Self::LowValue => f.write_str("low value: worth less for each hour than what was selected"),
             Self::DependsOn(id) => write!(f, "depends on {id}, which is deferred"),
@@ -170,7 +169,7 @@ fn written(graph: &Graph, sprint: &Sprint, chosen: &[bool], bound: Value) -> Pla
             due_inside: sprint.covers(&tasks[at]),
         })
         .collect();
-    let hours = selected.iter().fold(Hours::default(), |sum, planned| work::plus(sum, planned.effort.hours));
+    let hours = selected.iter().map(|planned| planned.effort.hours).sum();
     let value = Value { halves: selected.iter().map(|planned| planned.value.halves).sum() };
     let mut plan = Plan {
         deferred: Vec::new(),

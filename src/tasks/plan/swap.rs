@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use super::{Plan, Sprint, Why, written};
 use crate::tasks::graph::Graph;
-use crate::tasks::work::{effort, hours_text};
+use crate::tasks::work::effort;
 use crate::tasks::{Hours, Priority, TaskId};
 
 /// `leaves` goes out of the sprint and `enters` comes in, because of `why`.
@@ -86,8 +86,8 @@ impl<'g, 'a> Draft<'g, 'a> {
         self.refuse_broken_links(swap, leaves, enters)?;
         let minutes = self.minutes - self.cost(leaves) + self.cost(enters);
         if minutes > u64::from(self.sprint.capacity.minutes) {
-            let needed = hours_text(Hours { minutes: u32::try_from(minutes).unwrap_or(u32::MAX) });
-            let capacity = hours_text(self.sprint.capacity);
+            let needed = Hours { minutes: u32::try_from(minutes).unwrap_or(u32::MAX) };
+            let capacity = self.sprint.capacity;
             return Err(format!("with {} the sprint would take {needed} of {capacity}", swap.enters));
         }
         self.chosen[leaves] = false;

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::tasks::samples::{hours, ids, linked, task};
+use crate::tasks::work;
 
 const START: Date = date(2026, 3, 2);
 
@@ -36,7 +37,7 @@ fn the_most_valuable_tasks_come_first_and_each_deferred_one_says_why() {
     assert_eq!((plan.hours.minutes, plan.spare.minutes, plan.assumed), (480, 60, 2));
     assert_eq!((plan.value.points(), plan.optimal, plan.available), (12.0, true, 4));
     assert_eq!(why(&plan, 1), Why::LowValue);
-    assert_eq!(why(&plan, 4).to_string(), "no room: needs 50 h with what it waits for, the sprint has 9 h");
+    assert_eq!(why(&plan, 4).to_string(), "no room: needs 50 h, the sprint has 9 h");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::{COLUMNS, MOST_ROWS, Prompt, data, row};
 use crate::tasks::facts::Workload;
 use crate::tasks::graph::Graph;
 use crate::tasks::rank;
+use crate::tasks::work::counted;
 use crate::tools::record::clipped;
 
 /// People whose load is shown.
@@ -36,7 +37,8 @@ pub(in crate::tools) fn prompt(graph: &Graph<'_>, workload: &Workload, today: Da
         columns: COLUMNS,
         all_rows: people.len() + tasks.len(),
         rows: people.into_iter().chain(tasks.iter().take(MOST_ROWS).map(|task| row(task, graph))).collect(),
-        form: FORM.to_owned(),
+        // Small models copy an example's values: the computed ones do no harm.
+        form: FORM.replacen("heavy", workload.assessment.as_str(), 1),
     }
 }
 
@@ -53,10 +55,10 @@ fn facts(workload: &Workload, today: Date) -> String {
             workload.open, workload.overdue, workload.due, workload.blocked, workload.undated
         ),
         format!(
-            "Work overdue or due: {}. Hours available: {} for {} person(s). By the hours alone: {}.",
+            "Work overdue or due: {}. Hours available: {} for {}. By the hours alone: {}.",
             workload.due_hours,
             workload.available,
-            workload.people,
+            counted(workload.people, "person", "people"),
             workload.assessment.as_str()
         ),
     ];

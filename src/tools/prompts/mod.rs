@@ -15,7 +15,7 @@ use crate::chat::{Capability, ChatRequest, Format, Message, ModelSpec, Tokens};
 use crate::request::{Rejection, TooLong};
 
 /// Changes with any wording in this folder: answers to other words are not taken from the cache.
-pub(super) const VERSION: &str = "2026-11-23.1";
+pub(super) const VERSION: &str = "2026-11-23.2";
 
 /// What an answer may take. The texts that are asked for are short on purpose: a local model writes a few tokens a second.
 pub(super) const ANSWER: Tokens = Tokens(600);

@@ -5,6 +5,7 @@ use jiff::civil::Date;
 use super::{COLUMNS, Prompt, data_text, row};
 use crate::tasks::graph::Graph;
 use crate::tasks::similar::Suggestion;
+use crate::tools::record::hours;
 
 const SYSTEM: &str = "You are TaskMaster. Analyze tasks and suggest appropriate prioritization.";
 
@@ -37,6 +38,11 @@ pub(in crate::tools) fn prompt(graph: &Graph<'_>, description: &str, suggestion:
         columns: COLUMNS,
         all_rows: rows.len(),
         rows,
-        form: FORM.to_owned(),
+        // Small models copy an example's values: the computed ones do no harm.
+        form: FORM.replacen("normal", suggestion.priority.as_str(), 1).replacen(
+            "2.5",
+            &hours(suggestion.effort.hours).to_string(),
+            1,
+        ),
     }
 }

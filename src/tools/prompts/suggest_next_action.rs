@@ -47,6 +47,10 @@ pub(in crate::tools) fn prompt(graph: &Graph<'_>, ranking: &Ranking, minutes: Op
         columns: COLUMNS,
         rows: tasks.take(MOST_ROWS).map(|task| row(task, graph)).collect(),
         all_rows: usize::try_from(ranking.considered).unwrap_or(usize::MAX),
-        form: FORM.to_owned(),
+        // Small models copy an example's values: the computed ones do no harm.
+        form: match ranking.next() {
+            Some(best) => FORM.replacen("45", &best.effort.hours.minutes.to_string(), 1),
+            None => FORM.to_owned(),
+        },
     }
 }

@@ -61,6 +61,14 @@ fn the_lessons_roles_and_facts_are_told() {
 }
 
 #[test]
+fn an_example_that_is_copied_says_what_was_computed() {
+    let forms: Vec<String> = prompts(&board(), "Call the bank today").into_iter().map(|prompt| prompt.form).collect();
+    assert!(forms[0].contains("{\"assessment\": \"manageable\""), "{}", forms[0]);
+    assert!(forms[1].contains("{\"priority\": \"urgent\"") && forms[1].contains("\"effort_hours\": 4"), "{}", forms[1]);
+    assert!(forms[3].contains("\"estimate_minutes\": 240"), "{}", forms[3]);
+}
+
+#[test]
 fn the_table_has_a_line_a_task_and_says_how_many_were_left_out() {
     let tasks: Vec<Task> = (1..=400).map(task).collect();
     for (prompt, all) in prompts(&tasks, "x").iter().zip([400, 0, 400, 400]).filter(|(_, all)| *all > 0) {

@@ -1,9 +1,15 @@
 //! Arguments that cannot be meant: each refusal names the field, the value, what is allowed and what to do next.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use super::first_task;
 use crate::binary::Home;
+
+/// Megabytes that are compared letter by letter with what they might have meant took a debug build longer than this;
+/// all else takes a few seconds at most.
+const PATIENCE: Duration = Duration::from_secs(25);
 
 /// A call, parts of its error, and a part of its hint.
 type Case = (&'static str, Value, &'static [&'static str], &'static str);
@@ -15,12 +21,13 @@ async fn refused(cases: Vec<Case>) {
     let task = first_task(&mut session).await;
     let calls = i64::try_from(cases.len()).unwrap();
     for (tool, arguments, error, hint) in cases {
-        let shown: String = arguments.to_string().chars().take(200).collect();
+        let started = Instant::now();
         let refusal = session.call(tool, arguments).await.refusal();
+        assert!(started.elapsed() < PATIENCE, "{tool}: {:?} for {refusal:?}", started.elapsed());
         let missing: Vec<_> = error.iter().filter(|part| !refusal.error.contains(**part)).collect();
-        assert!(missing.is_empty(), "{tool} {shown}: {missing:?} are not in {refusal:?}");
-        assert!(refusal.hint.contains(hint) && !refusal.hint.is_empty(), "{tool} {shown}: {refusal:?}");
-        assert!(refusal.text.len() < 2_000, "{tool} {shown}: {} bytes", refusal.text.len());
+        assert!(missing.is_empty(), "{tool}: {missing:?} are not in {refusal:?}");
+        assert!(refusal.hint.contains(hint) && !refusal.hint.is_empty(), "{tool}: {refusal:?}");
+        assert!(refusal.text.len() < 2_000, "{tool}: {} bytes", refusal.text.len());
     }
     let kept = session.call("get_task", json!({"task_id": "TASK-0001"})).await.result();
     assert_eq!(kept["task"], task);
@@ -194,13 +201,12 @@ async fn ten_megabytes() {
     let many: Vec<Value> = (0..1_000_000).map(|_| json!("TASK-0001")).collect();
     let deep = (0..100).fold(json!(much.clone()), |value, _| json!([value]));
     refused(vec![
-        ("create_task", json!({"title": much}), &["`title`", "200"], "description"),
         ("create_task", json!({"title": "a", "description": much}), &["`description`", "10000"], "Keep"),
         ("create_task", json!({"title": "a", "depends_on": many}), &["`depends_on`", "100", "1000000"], "Shorten"),
         ("create_task", json!({"title": "a", "description": deep}), &["`description`", "a list"], "description"),
         ("create_task", json!({ much.clone(): 1 }), &["unknown field `lorem ipsum"], "title"),
         ("create_task", json!({"title": "a", "due_date": much}), &["`due_date`"], "2026-12-31"),
-        ("get_task", json!({"task_id": much}), &["`task_id`", "TASK-0001"], "list_tasks"),
+        ("update_task", json!({"task_id": "TASK-0001", "status": much}), &["`status`", "in_progress"], "one of these"),
         ("smart_prioritize", json!({"task_description": much}), &["`task_description`", "10000"], "sentence"),
     ])
     .await;

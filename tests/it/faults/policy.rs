@@ -4,10 +4,10 @@ use crate::binary::Home;
 
 /// One mistake a line marked with the words that have to be said of it.
 const MISTAKES: &str = "version: 1
-time_zone: Mars/Olympus             #! Mars/Olympus
+time_zone: Mars/Olympus             #! unknown time zone
 backends:
-  local: { base_url: ftp://x/v1, location: local }                                 #! ftp
-  openai: { base_url: https://api.openai.com/v1, locaton: hosted, location: hosted }   #! unknown key `locaton`
+  local: { base_url: ftp://x/v1, location: local }                                 #! is not an http:// or https:// URL
+  openai: { base_url: https://api.openai.com/v1, api_key: sk-1, location: cloud }  #! `cloud` is not known
 models:
   small: { backend: nowhere, context_tokens: 4096, max_output_tokens: 512 }        #! unknown backend `nowhere`
   big: { backend: openai, context_tokens: many, max_output_tokens: 512 }           #! a whole number
@@ -15,10 +15,10 @@ tiers:
   local: [small]
   hosted: [big, huge]               #! unknown model `huge`
 classifier:
-  thresholds: { hosted: 1.5 }       #! 1.5
+  thresholds: { hosted: 1.5 }       #! threshold 1.5 is out of range
 routes:
   - name: planning
-    match: { tools: [plan_sprints] }     #! plan_sprints
+    match: { tools: [plan_sprints] }     #! unknown tool `plan_sprints`
     tier: cheap                     #! unknown tier `cheap`
 envelope: { deadline: 40 }          #! `40` is not a duration
 ";
@@ -33,11 +33,11 @@ fn tells_all(told: &str) {
     assert_eq!(mistakes().len(), 10);
     for (line, words) in mistakes() {
         let place = format!("routing.yaml:{line}:");
-        // A problem is told from its own line to the empty one before the next.
         let problem = told.split("error: ").find(|problem| problem.contains(&place));
         let problem = problem.unwrap_or_else(|| panic!("nothing is said of line {line}:\n{told}"));
-        let said = problem.split(" -->").next().unwrap_or_default();
-        assert!(said.contains(words) || problem.contains(words), "line {line}, `{words}`:\n{problem}");
+        // The message ends where the place begins; the line itself is shown after it.
+        let message = problem.split("-->").next().unwrap();
+        assert!(message.contains(words), "line {line}, `{words}`:\n{problem}");
     }
 }
 

@@ -136,7 +136,7 @@ async fn cancellation_stops_a_call_at_once_and_keeps_what_came() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_canceled_before_it_starts_sends_nothing() {
+async fn a_call_that_is_cancelled_before_it_starts_sends_nothing() {
     let bench = Bench::with(Step::reply("ok")).await;
     bench.cancel.cancel();
     assert_eq!(bench.send(true).await.kind(), Kind::Cancelled);
