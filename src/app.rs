@@ -46,6 +46,11 @@ impl App {
         let metrics = Metrics::install()?;
         metrics.set_policy(&policy);
         let gateway = Gateway::new(policy.clone(), Sender::new()?, store.clone(), metrics.clone());
+        let now = Timestamp::now();
+        match store.open_models(now).await {
+            Ok(open) => gateway.recall(&open, now),
+            Err(error) => tracing::warn!("which models were well lately is not known: {error}"),
+        }
         let toolbox = Toolbox::new(store.clone(), gateway.clone());
         Ok(Self { policy, store, metrics, gateway, toolbox, process })
     }

@@ -10,7 +10,7 @@
 //! | 6 | `mcp`, `server` | the doors: translate, decide nothing |
 //! | 5 | `tools` | what a tool does: facts, ask, check, result |
 //! | 4 | `gateway` | decide, try, check, settle: the path of a request (`gateway::complete`) |
-//! | 3 | `classify`, `cache`, `provider`, `limit` | what the gateway uses |
+//! | 3 | `classify`, `cache`, `provider`, `limit`, `health` | what the gateway uses |
 //! | 2 | `store`, `telemetry` | what is kept, what is told |
 //! | 1 | `policy`, `settings` | what people steer by |
 //! | 0 | `error` <- `names` <- `chat` <- `request`; `tasks` | words and values |
@@ -28,6 +28,7 @@ pub mod classify;
 pub mod cli;
 pub mod error;
 pub mod gateway;
+pub mod health;
 pub mod limit;
 pub mod mcp;
 pub mod names;

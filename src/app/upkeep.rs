@@ -117,6 +117,7 @@ fn unscraped(door: Door) -> bool {
 }
 
 async fn gauges(app: &App) -> Result<()> {
+    app.gateway.show_health();
     let (day, month) = beginnings(Timestamp::now(), &app.policy.time_zone);
     app.metrics.set_spend(Period::Day, &app.store.spend(day).await?);
     app.metrics.set_spend(Period::Month, &app.store.spend(month).await?);

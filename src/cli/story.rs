@@ -140,6 +140,10 @@ fn excluded(why: Exclusion, candidate: &Candidate, policy: &Policy) -> String {
         Exclusion::AboveMaxTier => "above the route's max_tier".to_owned(),
         Exclusion::MissingCapability => "lacks a capability that the request needs".to_owned(),
         Exclusion::NotAllowed => "the policy does not go that way (escalate, fallback)".to_owned(),
+        Exclusion::Unhealthy => format!("failed lately; left alone for up to {:?}", policy.breaker.open),
+        Exclusion::KeyRefused => {
+            format!("its backend did not accept the key; left alone for up to {:?}", policy.breaker.open)
+        }
         Exclusion::NoKey => {
             let model = policy.models.get(&candidate.model);
             let variable = model.and_then(|model| policy.backend_of(model)?.key_variable.clone());

@@ -13,6 +13,7 @@ use super::retry::{self, Step};
 use crate::cache::CachedAnswer;
 use crate::chat::{ChatRequest, Finish, NanoUsd, Price, Reply, Tokens, Usage, UsageSource};
 use crate::error::{Error, Kind};
+use crate::health::Evidence;
 use crate::limit::Permit;
 use crate::names::ModelName;
 use crate::policy::{Backend, Model};
@@ -50,9 +51,15 @@ impl Run<'_> {
             if let Err(end) = self.admitted(model, kind, worst_case) {
                 return end;
             }
+            // Last of all: a probe is one only once it is sent.
+            let admission = match self.well_enough(model, kind) {
+                Ok(admission) => admission,
+                Err(end) => return end,
+            };
             calls += 1;
             self.meter.attempted();
-            let called = self.call((model, backend), &request, (kind, worst_case), more).await;
+            let (called, evidence) = self.call((model, backend), &request, (kind, worst_case), more).await;
+            self.inner.heard(&model.spec.name, admission, evidence);
             drop(permit);
             let error = match called {
                 Ok(reply) => return self.judge(candidate, reply),
@@ -64,8 +71,10 @@ impl Run<'_> {
             }
             let left = self.meter.attempt_time(Instant::now(), more);
             match retry::after(&error, calls, &self.policy.retry, fastrand::f64(), left) {
-                Step::Again { wait } => self.pause(wait).await,
-                Step::Other => return End::Setback { setback: Setback::Failed, why: told(&error) },
+                Step::Again { wait } if self.inner.is_well(&model.spec.name) => self.pause(wait).await,
+                Step::Again { .. } | Step::Other => {
+                    return End::Setback { setback: Setback::Failed, why: told(&error) };
+                }
                 Step::Stop => return End::Stop { why: told(&error) },
             }
         }
@@ -141,7 +150,7 @@ impl Run<'_> {
     }
 
     /// Nothing is sent; the row says why.
-    fn skip(&mut self, model: &Model, kind: AttemptKind, result: AttemptResult, why: String) -> End {
+    pub(super) fn skip(&mut self, model: &Model, kind: AttemptKind, result: AttemptResult, why: String) -> End {
         self.attempts.push(Attempt {
             n: self.next_number(),
             model: model.spec.name.clone(),
@@ -169,7 +178,7 @@ impl Run<'_> {
         request: &ChatRequest,
         (kind, reserved): (AttemptKind, NanoUsd),
         more: bool,
-    ) -> Called {
+    ) -> (Called, Evidence) {
         let (started_at, started) = (Timestamp::now(), Instant::now());
         let timeouts = Meter::cut(model.timeouts, self.meter.attempt_time(started, more));
         let (name, progress) = (&model.spec.name, &self.ask.progress);
@@ -184,6 +193,7 @@ impl Run<'_> {
         };
         let call = Call { backend, model, request, timeouts, stream: true, cancel: &self.cancel };
         let answer = self.inner.upstream.send(call, &mut on_text).await;
+        let evidence = self.evidence(&answer, model.timeouts, timeouts);
         let (usage, usage_source) = usage(&answer, request);
         let cost = model.price.map_or(NanoUsd::ZERO, |price: Price| price.cost(usage));
         self.meter.spend(cost);
@@ -207,7 +217,7 @@ impl Run<'_> {
             latency: started.elapsed(),
             http_status: answer.http_status,
         });
-        called
+        (called, evidence)
     }
 
     /// The verdict goes into the row of the attempt that was just made.

@@ -14,12 +14,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::decide::{View, decide, nobody_wanted};
+use super::decide::{decide, nobody_wanted};
 use super::dispatch::Run;
 use super::format::FormatMemory;
 use super::record::{self, Settled};
 use super::{Ledger, Upstream, dispatch};
 use crate::cache::{Answers, CacheKey, CachedAnswer, KeyParts, Lookup};
+use crate::health::Board;
 use crate::limit::Limiter;
 use crate::policy::{Policy, Route};
 use crate::provider::Sender;
@@ -29,13 +30,14 @@ use crate::telemetry::Metrics;
 
 /// The one way to a model. Cheap to clone; all clones are the same gateway.
 #[derive(Clone)]
-pub struct Gateway(Arc<Inner>);
+pub struct Gateway(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     pub policy: Arc<Policy>,
     pub upstream: Box<dyn Upstream>,
     pub answers: Answers,
     pub limiter: Limiter,
+    pub board: Board,
     pub formats: FormatMemory,
     pub ledger: Box<dyn Ledger>,
     pub metrics: Metrics,
@@ -58,9 +60,11 @@ impl Gateway {
         ledger: Box<dyn Ledger>,
         metrics: Metrics,
     ) -> Self {
-        Self(Arc::new(Inner {
+        let models = policy.models.iter().map(|(name, model)| (name.clone(), model.backend.clone()));
+        let gateway = Self(Arc::new(Inner {
             answers: Answers::new(policy.cache_max_bytes),
             limiter: Limiter::new(&policy),
+            board: Board::new(policy.breaker, models),
             formats: FormatMemory::default(),
             requests: TaskTracker::new(),
             shutdown: CancellationToken::new(),
@@ -68,7 +72,9 @@ impl Gateway {
             upstream,
             ledger,
             metrics,
-        }))
+        }));
+        gateway.show_health();
+        gateway
     }
 
     pub fn policy(&self) -> Arc<Policy> {
@@ -150,7 +156,7 @@ impl Beginning {
 async fn run(inner: Arc<Inner>, ask: Ask, cancel: CancellationToken, beginning: Beginning) -> (Outcome, Completion) {
     let _in_flight = inner.metrics.request_started(ask.signals.door);
     let policy = inner.policy.clone();
-    let decision = decide(&policy, &ask.signals, &View::of(&policy));
+    let decision = decide(&policy, &ask.signals, &inner.view());
     let route = policy.route(&ask.signals.target, &ask.signals.projects, &ask.signals.caller);
     let mut settled = Settled::new(ask.signals.clone(), decision.clone());
     let mut completion = Completion::None;
@@ -196,7 +202,7 @@ fn status(completion: &Completion, cache: CacheUse, cancelled: bool, answers_any
 
 /// From the cache, from an equal request in flight, or from the candidates.
 async fn find_answer(inner: &Inner, route: &Route, ask: &Ask, run: &mut Run<'_>) -> (Option<CachedAnswer>, CacheUse) {
-    if route.cache_ttl.is_zero() || run.candidates().next().is_none() {
+    if route.cache_ttl.is_zero() || !run.has_candidates() {
         return (run.ask_candidates().await, CacheUse::Bypass);
     }
     let key = key(&inner.policy, ask, run);

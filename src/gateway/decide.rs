@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::classify;
+use crate::health::Ailment;
 use crate::names::{BackendName, ModelName, RouteName, TierName};
 use crate::policy::{Model, Policy, Route, RouteTier};
 use crate::request::{Candidate, Complexity, Decision, Exclusion, Reason, Signals};
@@ -13,12 +14,14 @@ use crate::request::{Candidate, Complexity, Decision, Exclusion, Reason, Signals
 pub struct View {
     /// Backends that cannot be called because their key is not set.
     pub without_key: BTreeSet<BackendName>,
+    /// Models that are left alone for now, and why. They stay out also when nobody else is in.
+    pub unwell: BTreeMap<ModelName, Ailment>,
 }
 
 impl View {
-    pub fn of(policy: &Policy) -> Self {
+    pub fn of(policy: &Policy, unwell: BTreeMap<ModelName, Ailment>) -> Self {
         let unusable = policy.backends.values().filter(|backend| !backend.is_usable());
-        Self { without_key: unusable.map(|backend| backend.name.clone()).collect() }
+        Self { without_key: unusable.map(|backend| backend.name.clone()).collect(), unwell }
     }
 }
 
@@ -51,6 +54,7 @@ pub fn decide(policy: &Policy, signals: &Signals, view: &View) -> Decision {
     let mut candidates = ordered(policy, start, out);
     // The excluded ones go last, so that the order of the others is the order of trying.
     candidates.sort_by_key(|candidate| candidate.excluded.is_some());
+    reasons.extend(candidates.iter().filter_map(left_alone));
     if candidates.iter().all(|candidate| candidate.excluded.is_some()) {
         reasons.push(Reason::new("nobody", "No model may be called: logic alone answers."));
     }
@@ -157,12 +161,34 @@ fn barred_by_route(policy: &Policy, route: &Route, start: usize, rank: usize) ->
     (!reachable).then_some(Exclusion::NotAllowed)
 }
 
+/// A model that would have been in at another moment.
+fn left_alone(candidate: &Candidate) -> Option<Reason> {
+    let model = &candidate.model;
+    match candidate.excluded? {
+        Exclusion::Unhealthy => {
+            Some(Reason::new("unhealthy", format!("{model} failed lately and is left alone for now.")))
+        }
+        Exclusion::KeyRefused => {
+            let text = format!("{model} is left alone for now: its backend did not accept our key.");
+            Some(Reason::new("key_refused", text))
+        }
+        Exclusion::AboveMaxTier | Exclusion::NoKey | Exclusion::MissingCapability | Exclusion::NotAllowed => None,
+    }
+}
+
 fn unfit(policy: &Policy, signals: &Signals, view: &View, name: &ModelName) -> Option<Exclusion> {
     let model: &Model = policy.models.get(name)?;
     if view.without_key.contains(&model.backend) {
         return Some(Exclusion::NoKey);
     }
-    (!signals.needs.is_subset(&model.spec.capabilities)).then_some(Exclusion::MissingCapability)
+    if !signals.needs.is_subset(&model.spec.capabilities) {
+        return Some(Exclusion::MissingCapability);
+    }
+    // Last, so that what passes is told only of models that could be called otherwise.
+    view.unwell.get(name).map(|ailment| match ailment {
+        Ailment::Failing => Exclusion::Unhealthy,
+        Ailment::KeyRefused => Exclusion::KeyRefused,
+    })
 }
 
 #[cfg(test)]

@@ -42,10 +42,36 @@ fn max_tier_keeps_a_hard_question_on_the_machine() {
 
 #[test]
 fn a_backend_without_a_key_is_out_and_said_so() {
-    let view = View { without_key: BTreeSet::from(["hosted".into()]) };
+    let view = View { without_key: BTreeSet::from(["hosted".into()]), ..View::default() };
     let decision = decide(&policy(), &signals("plan_sprint", knotted()), &view);
     assert_eq!(order(&decision), ["small"]);
     assert_eq!(decision.candidates.last().and_then(|candidate| candidate.excluded), Some(Exclusion::NoKey));
+}
+
+#[test]
+fn a_model_that_is_unwell_is_out_even_if_nobody_else_is_in() {
+    let unwell = |models: &[(&str, Ailment)]| {
+        let unwell = models.iter().map(|(model, ailment)| ((*model).into(), *ailment)).collect();
+        decide(&policy(), &signals("smart_prioritize", Measures::default()), &View { unwell, ..View::default() })
+    };
+    let without_small = unwell(&[("small", Ailment::Failing)]);
+    assert_eq!((without_small.tier.as_str(), order(&without_small)), ("local", vec!["big"]));
+    assert_eq!(without_small.candidates[1].excluded, Some(Exclusion::Unhealthy));
+    let told: Vec<&str> = without_small.reasons.iter().map(|reason| reason.code.as_str()).collect();
+    assert_eq!(told, ["route", "complexity_below", "unhealthy"]);
+    let nobody = unwell(&[("small", Ailment::Failing), ("big", Ailment::KeyRefused)]);
+    assert_eq!(order(&nobody), Vec::<&str>::new());
+    assert_eq!(nobody.candidates[1].excluded, Some(Exclusion::KeyRefused));
+}
+
+#[test]
+fn what_bars_a_model_for_good_is_told_before_what_passes() {
+    let view = View {
+        without_key: BTreeSet::from(["hosted".into()]),
+        unwell: BTreeMap::from([("big".into(), Ailment::Failing)]),
+    };
+    let decision = decide(&policy(), &signals("smart_prioritize", Measures::default()), &view);
+    assert_eq!(decision.candidates[1].excluded, Some(Exclusion::NoKey));
 }
 
 #[test]

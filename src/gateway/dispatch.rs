@@ -88,14 +88,31 @@ impl<'a> Run<'a> {
         Spent { attempts: self.attempts, partial: self.partial, failure: self.failure }
     }
 
-    /// What each candidate would be sent first: what the cache key is made of.
+    /// Whether there is anyone to ask, now or at a better moment.
+    pub fn has_candidates(&self) -> bool {
+        self.decision.admitted().chain(self.decision.left_alone()).next().is_some()
+    }
+
+    /// What each candidate would be sent first: what the cache key is made of. Models that are left alone for a moment
+    /// count, in their usual places: an answer that was kept is good also while its model is not.
     pub fn first_requests(&self) -> Vec<(&'a ModelName, ChatRequest)> {
         let written = |candidate: &'a Candidate| {
             let spec = &self.policy.models.get(&candidate.model)?.spec;
             let request = (self.ask.render)(spec, &[]).ok()?;
             Some((&candidate.model, self.dressed(request)))
         };
-        self.candidates().filter_map(written).collect()
+        let mut asked: Vec<&Candidate> = self.decision.admitted().chain(self.decision.left_alone()).collect();
+        asked.sort_by_key(|candidate| self.usual_place(candidate));
+        asked.into_iter().filter_map(written).collect()
+    }
+
+    /// Where a candidate stands when every model is well: below the starting tier, how far from it, which of its tier.
+    fn usual_place(&self, candidate: &Candidate) -> (bool, usize, usize) {
+        let rank = |tier| self.policy.rank(tier).unwrap_or(0);
+        let (start, own) = (rank(&self.decision.tier), rank(&candidate.tier));
+        let models = self.policy.tiers.get(own).map_or(&[][..], |tier| &tier.models);
+        let place = models.iter().position(|model| *model == candidate.model).unwrap_or(models.len());
+        (own < start, own.abs_diff(start), place)
     }
 
     /// The route's temperature, where the request has none of its own.

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Map;
 use tokio_util::sync::CancellationToken;
@@ -13,9 +14,10 @@ use tokio_util::sync::CancellationToken;
 use super::{Ledger, Upstream};
 use crate::chat::{ChatRequest, Finish, Format, Message, ModelSpec, NanoUsd, Price, Reply, Tokens, Usage};
 use crate::error::{Error, Kind};
+use crate::names::ModelName;
 use crate::policy::{
-    Backend, ChatCheck, Classifier, Envelope, Escalate, Fallback, Limits, Location, Match, Model, Policy, Retry, Route,
-    RouteTier, Tier, Timeouts,
+    Backend, Breaker, ChatCheck, Classifier, Envelope, Escalate, Fallback, Limits, Location, Match, Model, Policy,
+    Retry, Route, RouteTier, Tier, Timeouts,
 };
 use crate::provider::{Answer, Call};
 use crate::request::{Ask, Caller, Door, Measures, Outcome, Rejection, RejectionCode, Signals, Target, Verdict};
@@ -35,6 +37,7 @@ pub fn policy() -> Policy {
         classifier: Classifier { thresholds: BTreeMap::new(), weights: BTreeMap::new() },
         routes: vec![route()],
         retry: Retry { max_per_model: 2, initial: SECOND / 4, max: 8 * SECOND, max_retry_after: 15 * SECOND },
+        breaker: Breaker { failures: 5, window: 30 * SECOND, consecutive_timeouts: 2, open: 15 * SECOND, probes: 1 },
         cache_max_bytes: 1 << 20,
     }
 }
@@ -222,7 +225,10 @@ impl Upstream for Arc<Script> {
 
 /// Keeps the outcomes in memory.
 #[derive(Default)]
-pub struct Kept(pub Mutex<Vec<Outcome>>);
+pub struct Kept(pub Mutex<Vec<Outcome>>, pub Mutex<Vec<Turn>>);
+
+/// A breaker that opened until then, or closed.
+pub type Turn = (ModelName, Option<Timestamp>);
 
 impl Ledger for Arc<Kept> {
     fn record<'a>(
@@ -231,6 +237,17 @@ impl Ledger for Arc<Kept> {
     ) -> Pin<Box<dyn Future<Output = crate::error::Result<()>> + Send + 'a>> {
         Box::pin(async move {
             self.0.lock().unwrap().push(outcome.clone());
+            Ok(())
+        })
+    }
+
+    fn keep_turn<'a>(
+        &'a self,
+        model: &'a ModelName,
+        open_until: Option<Timestamp>,
+    ) -> Pin<Box<dyn Future<Output = crate::error::Result<()>> + Send + 'a>> {
+        Box::pin(async move {
+            self.1.lock().unwrap().push((model.clone(), open_until));
             Ok(())
         })
     }

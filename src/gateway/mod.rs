@@ -4,6 +4,7 @@
 //! - `decide`: which models, in which order, and why (pure)
 //! - `dispatch`: the candidate loop; `call`: one candidate; `retry`: what a failure means for the next step (pure)
 //! - `meter`: the envelope of time, attempts and money (pure); `format`: the answer formats that backends take
+//! - `health`: who is well, asked before a call and told after it
 //! - `record`: one outcome, three readers; `rehearse`: what would happen, for `explain`
 //!
 //! It knows neither tools nor doors: what it needs of them comes with the ask.
@@ -15,6 +16,7 @@ mod dispatch;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod format;
+mod health;
 mod meter;
 mod record;
 mod rehearse;
@@ -27,7 +29,10 @@ pub use rehearse::{PlannedCall, Rehearsal};
 use std::future::Future;
 use std::pin::Pin;
 
+use jiff::Timestamp;
+
 use crate::error::Result;
+use crate::names::ModelName;
 use crate::provider::{Answer, Call, Sender};
 use crate::request::Outcome;
 use crate::store::Store;
@@ -54,10 +59,25 @@ impl Upstream for Sender {
 /// Where outcomes are kept: the store, or memory in tests of the loop.
 pub(crate) trait Ledger: Send + Sync {
     fn record<'a>(&'a self, outcome: &'a Outcome) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
+
+    /// A breaker opened, until then, or closed: a hint for processes that start later.
+    fn keep_turn<'a>(
+        &'a self,
+        model: &'a ModelName,
+        open_until: Option<Timestamp>,
+    ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
 }
 
 impl Ledger for Store {
     fn record<'a>(&'a self, outcome: &'a Outcome) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>> {
         Box::pin(Store::record(self, outcome))
+    }
+
+    fn keep_turn<'a>(
+        &'a self,
+        model: &'a ModelName,
+        open_until: Option<Timestamp>,
+    ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>> {
+        Box::pin(self.keep_health(model, open_until, Timestamp::now()))
     }
 }

@@ -4,6 +4,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::complete::{Beginning, Inner};
+use super::health;
 use crate::chat::{NanoUsd, Price, Usage};
 use crate::names::ModelName;
 use crate::policy::Policy;
@@ -61,6 +62,7 @@ pub(super) async fn settle(inner: &Inner, outcome: &Outcome) {
             outcome.id
         );
     }
+    health::keep_turns(inner).await;
     tracing::info!(
         request = %outcome.id,
         door = outcome.signals.door.as_str(),
@@ -81,6 +83,11 @@ pub(super) async fn settle(inner: &Inner, outcome: &Outcome) {
 
 /// Why no model was asked at all, and what to do about it.
 pub(super) fn why_nobody(policy: &Policy, decision: &Decision) -> String {
+    let unwell = decision.reasons.iter().filter(|reason| matches!(reason.code.as_str(), "unhealthy" | "key_refused"));
+    let unwell: Vec<&str> = unwell.map(|reason| reason.text.as_str()).collect();
+    if !unwell.is_empty() {
+        return format!("No model may be called. {}", unwell.join(" "));
+    }
     let without_key = |candidate: &crate::request::Candidate| candidate.excluded == Some(Exclusion::NoKey);
     let keyless = decision.candidates.iter().find(|candidate| without_key(candidate));
     let backend = keyless.and_then(|candidate| policy.backend_of(policy.models.get(&candidate.model)?));

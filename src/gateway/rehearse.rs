@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::call::worst_case;
 use super::complete::Beginning;
-use super::decide::{View, decide};
+use super::decide::decide;
 use super::{Gateway, dispatch};
 use crate::chat::{NanoUsd, Tokens};
 use crate::names::ModelName;
@@ -31,8 +31,7 @@ pub struct PlannedCall {
 impl Gateway {
     /// The decision for signals alone: what is known of a request that asks no model.
     pub fn explain(&self, signals: &Signals) -> Decision {
-        let policy = self.policy();
-        decide(&policy, signals, &View::of(&policy))
+        decide(&self.policy(), signals, &self.view())
     }
 
     /// Also the outcome as if nobody had answered; it is not written down.

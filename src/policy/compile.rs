@@ -126,9 +126,10 @@ impl Meaning<'_> {
         let defaults = self.defaults();
         let routes = self.routes(&tiers, &classifier.thresholds, &defaults);
         let retry = self.retry();
+        let breaker = self.breaker();
         let cache_max_bytes =
             self.raw.cache.as_ref().and_then(|cache| cache.max_bytes).map_or(limits::CACHE_MAX_BYTES, |size| size.0);
-        Policy { hash, time_zone, backends, models, tiers, classifier, routes, retry, cache_max_bytes }
+        Policy { hash, time_zone, backends, models, tiers, classifier, routes, retry, breaker, cache_max_bytes }
     }
 
     fn time_zone(&mut self) -> TimeZone {

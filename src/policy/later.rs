@@ -24,7 +24,6 @@ const NOT_YET: &[Later] = &[
     Later { at: "routes.*.check", harmless: &[] },
     Later { at: "retry.budget", harmless: &[] },
     Later { at: "retry.budget_floor_per_minute", harmless: &[] },
-    Later { at: "breaker", harmless: &[] },
     Later { at: "budgets", harmless: &[] },
     Later { at: "ledger.retain", harmless: &[] },
     Later { at: "ledger.record_prompts", harmless: &["false"] },

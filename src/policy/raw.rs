@@ -273,10 +273,15 @@ pub struct RawEnvelope {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawBreaker {
+    /// So many failures within `window`, 1 to 1000. Default: 5.
     pub failures: Option<u32>,
+    /// Default: 30s.
     pub window: Option<Lapse>,
+    /// Or so many timeouts or refused connections in a row, however far apart. Default: 2.
     pub consecutive_timeouts: Option<u32>,
+    /// How long the model is left alone, or a backend that refused the key. Default: 15s.
     pub open: Option<Lapse>,
+    /// Calls at a time that then find out whether it is well again. Default: 1.
     pub probes: Option<u32>,
 }
 

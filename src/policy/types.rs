@@ -25,6 +25,7 @@ pub struct Policy {
     /// First match wins. The last one matches everything (`compile` adds a catch-all named "default" if none does).
     pub routes: Vec<Route>,
     pub retry: Retry,
+    pub breaker: Breaker,
     pub cache_max_bytes: u64,
 }
 
@@ -152,6 +153,20 @@ pub struct Retry {
     pub initial: Duration,
     pub max: Duration,
     pub max_retry_after: Duration,
+}
+
+/// When a model that keeps failing is left alone, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Breaker {
+    /// So many failures within `window` open it.
+    pub failures: u32,
+    pub window: Duration,
+    /// So does this many timeouts or refused connections in a row, however far apart.
+    pub consecutive_timeouts: u32,
+    /// How long the model is left alone before it is probed; also a backend that refused our key.
+    pub open: Duration,
+    /// Calls at a time that find out whether it is well again.
+    pub probes: u32,
 }
 
 /// What one request may use, whatever happens inside it.

@@ -21,6 +21,11 @@ impl Decision {
     pub fn admitted(&self) -> impl Iterator<Item = &Candidate> {
         self.candidates.iter().filter(|candidate| candidate.excluded.is_none())
     }
+
+    /// The models that may not be called at this moment, and otherwise could.
+    pub fn left_alone(&self) -> impl Iterator<Item = &Candidate> {
+        self.candidates.iter().filter(|candidate| candidate.excluded.is_some_and(Exclusion::passes))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,6 +48,20 @@ pub enum Exclusion {
     MissingCapability,
     /// The policy does not go that way: `fallback` and `escalate` are off in that direction.
     NotAllowed,
+    /// It failed too often and is left alone for now.
+    Unhealthy,
+    /// Its backend did not accept our key, and is left alone for now.
+    KeyRefused,
+}
+
+impl Exclusion {
+    /// It says something of this moment, not of the policy or the request.
+    pub fn passes(self) -> bool {
+        match self {
+            Self::Unhealthy | Self::KeyRefused => true,
+            Self::AboveMaxTier | Self::NoKey | Self::MissingCapability | Self::NotAllowed => false,
+        }
+    }
 }
 
 /// The classifier's score, 0 to 1, and what made it.

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, SqliteConnection};
 use crate::error::{Error, Kind, Result};
 
 /// In order; the version of a database is the number of steps that it has taken. Steps are never edited, only added.
-const STEPS: &[&str] = &[include_str!("migrations/0001_initial.sql")];
+const STEPS: &[&str] = &[include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_health.sql")];
 
 /// "tgat", in the file's header: this database is ours.
 const APPLICATION_ID: i64 = 0x7467_6174;

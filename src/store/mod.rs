@@ -1,4 +1,5 @@
-//! What is kept: tasks with every change, the ledger of requests and attempts, reservations, processes. One SQLite file.
+//! What is kept: tasks with every change, the ledger of requests and attempts, reservations, processes, which models
+//! were well. One SQLite file.
 //!
 //! It knows no policy rule, no model and no door. All SQL of the crate is in this folder, behind the plain functions of
 //! `Store`; a second implementation (PostgreSQL) takes the same functions. Read `database` first: how the file is opened
@@ -8,6 +9,7 @@ mod cells;
 mod database;
 mod fault;
 mod files;
+mod health;
 mod keys;
 mod leases;
 mod ledger;

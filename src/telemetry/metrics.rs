@@ -134,6 +134,11 @@ impl Metrics {
         InFlight { metrics: self.clone(), door }
     }
 
+    /// 0 closed, 1 half-open, 2 open; in this process.
+    pub fn set_breaker(&self, model: &ModelName, state: u8) {
+        self.set(&families::BREAKER_STATE, [model.as_str()], f64::from(state));
+    }
+
     /// Sums of the ledger; a model that is not named spent nothing.
     pub fn set_spend(&self, period: Period, spend: &[(ModelName, NanoUsd)]) {
         let mut models = self.spent();

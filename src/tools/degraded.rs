@@ -16,13 +16,17 @@ pub(super) const NOT_RUNNING: &str = "Could not connect to model server. Ensure 
 pub(super) fn error(outcome: &Outcome, policy: &Policy) -> String {
     let failed: Vec<&Attempt> =
         outcome.attempts.iter().filter(|attempt| attempt.result != AttemptResult::Skipped).collect();
-    if !failed.is_empty() && failed.iter().all(|attempt| is_local_and_unreachable(attempt, policy)) {
+    let left_alone = || outcome.decision.left_alone().filter_map(|candidate| why_out(candidate, policy));
+    if !failed.is_empty()
+        && left_alone().next().is_none()
+        && failed.iter().all(|attempt| is_local_and_unreachable(attempt, policy))
+    {
         return NOT_RUNNING.to_owned();
     }
     let attempts = if failed.is_empty() { outcome.attempts.iter().collect() } else { failed };
     let told = last_of_each_model(&attempts).map(|attempt| sentence(attempt, policy)).collect::<Vec<_>>();
     match (told.is_empty(), &outcome.failure) {
-        (false, _) => told.into_iter().chain(way_up(outcome, policy)).collect::<Vec<_>>().join(" "),
+        (false, _) => told.into_iter().chain(left_alone()).chain(way_up(outcome, policy)).collect::<Vec<_>>().join(" "),
         (true, _) if !outcome.decision.candidates.is_empty() => nobody(outcome, policy),
         (true, Some(failure)) => ended(failure),
         (true, None) => "No model was asked: the route answers from logic alone.".to_owned(),
@@ -87,20 +91,36 @@ fn way_up(outcome: &Outcome, policy: &Policy) -> Option<String> {
 
 /// Every model was out before anything was tried.
 fn nobody(outcome: &Outcome, policy: &Policy) -> String {
-    let reasons = outcome.decision.candidates.iter().filter_map(|candidate| {
-        let model = &candidate.model;
-        Some(match candidate.excluded? {
-            Exclusion::NoKey => match backend(model, policy).and_then(|backend| backend.key_variable.as_deref()) {
-                Some(variable) => format!("{model} has no key: set {variable}."),
-                None => format!("{model} has no key: give its backend one in routing.yaml."),
-            },
-            Exclusion::AboveMaxTier => format!("{model} is above the highest tier of this route."),
-            Exclusion::MissingCapability => format!("{model} lacks a capability that is needed."),
-            Exclusion::NotAllowed => format!("{model} may not be asked by this route."),
-        })
-    });
-    let reasons: Vec<String> = reasons.collect();
-    format!("No model could be asked. {}", reasons.join(" ")).trim_end().to_owned()
+    let out = outcome.decision.candidates.iter().filter_map(|candidate| why_out(candidate, policy));
+    format!("No model could be asked. {}", out.collect::<Vec<_>>().join(" ")).trim_end().to_owned()
+}
+
+/// Why this model was not asked, and what to do about it.
+fn why_out(candidate: &Candidate, policy: &Policy) -> Option<String> {
+    let model = &candidate.model;
+    let backend = backend(model, policy);
+    let variable = backend.and_then(|backend| backend.key_variable.as_deref());
+    let wait = policy.breaker.open;
+    Some(match candidate.excluded? {
+        Exclusion::NoKey => match variable {
+            Some(variable) => format!("{model} has no key: set {variable}."),
+            None => format!("{model} has no key: give its backend one in routing.yaml."),
+        },
+        Exclusion::AboveMaxTier => format!("{model} is above the highest tier of this route."),
+        Exclusion::MissingCapability => format!("{model} lacks a capability that is needed."),
+        Exclusion::NotAllowed => format!("{model} may not be asked by this route."),
+        Exclusion::Unhealthy => {
+            let left_alone = format!("{model} failed lately and is left alone for up to {wait:?}.");
+            match backend.map(|backend| backend.location) {
+                Some(Location::Local) => format!("{left_alone} Ensure LiteLLM proxy and Ollama are running."),
+                Some(Location::Hosted) | None => left_alone,
+            }
+        }
+        Exclusion::KeyRefused => match variable {
+            Some(variable) => format!("{model} did not accept the key in {variable}: correct it, then restart."),
+            None => format!("{model} did not accept its backend's key: correct it in routing.yaml, then restart."),
+        },
+    })
 }
 
 fn backend<'p>(model: &ModelName, policy: &'p Policy) -> Option<&'p Backend> {

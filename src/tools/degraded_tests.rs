@@ -105,6 +105,21 @@ fn models_that_were_out_from_the_start_are_named_with_the_way_in() {
 }
 
 #[test]
+fn models_that_are_left_alone_are_told_whether_others_were_asked_or_not() {
+    let out = |model: &str, excluded| Candidate { model: model.into(), tier: "local".into(), excluded: Some(excluded) };
+    let nobody = outcome(Vec::new(), vec![out("small", Exclusion::Unhealthy), out("big", Exclusion::KeyRefused)]);
+    assert_eq!(
+        error(&nobody, &policy()),
+        "No model could be asked. small failed lately and is left alone for up to 15s. Ensure LiteLLM proxy and Ollama \
+         are running. big did not accept its backend's key: correct it in routing.yaml, then restart."
+    );
+    let down =
+        outcome(vec![attempt("small", AttemptResult::Connect, "refused")], vec![out("big", Exclusion::Unhealthy)]);
+    let said = error(&down, &policy());
+    assert!(said.ends_with(&format!("{NOT_RUNNING} big failed lately and is left alone for up to 15s.")), "{said}");
+}
+
+#[test]
 fn after_a_failure_the_model_that_only_lacks_a_key_is_named() {
     let mut keyed = policy();
     keyed.backends.values_mut().for_each(|backend| backend.key_variable = Some("OPENAI_API_KEY".into()));

@@ -17,7 +17,7 @@ const FLOORS: &[&[&str]] = &[
     &["tasks"],
     &["policy", "settings"],
     &["store", "telemetry"],
-    &["classify", "cache", "provider", "limit"],
+    &["classify", "cache", "provider", "limit", "health"],
     &["gateway"],
     &["tools"],
     &["mcp", "server"],

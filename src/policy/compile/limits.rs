@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Meaning;
 use crate::chat::NanoUsd;
 use crate::policy::raw::{RawEnvelope, RawEscalate, RawFallback};
-use crate::policy::types::{Envelope, Escalate, Fallback, Retry};
+use crate::policy::types::{Breaker, Envelope, Escalate, Fallback, Retry};
 use crate::policy::values::Lapse;
 
 pub(super) const CACHE_MAX_BYTES: u64 = 64 << 20;
@@ -16,6 +16,17 @@ const RETRY: Retry = Retry {
     max: Duration::from_secs(8),
     max_retry_after: Duration::from_secs(15),
 };
+const BREAKER: Breaker = Breaker {
+    failures: 5,
+    window: Duration::from_secs(30),
+    consecutive_timeouts: 2,
+    open: Duration::from_secs(15),
+    probes: 1,
+};
+/// Each failure of the window is remembered.
+const MOST_FAILURES: u32 = 1_000;
+/// A model that is left alone for longer is better taken out of its tier.
+const LONGEST_OPEN: Duration = Duration::from_secs(86_400);
 const ENVELOPE: Envelope =
     Envelope { deadline: Duration::from_secs(40), max_attempts: 5, max_cost: NanoUsd(250_000_000) };
 
@@ -79,6 +90,40 @@ impl Meaning<'_> {
             self.error(&["retry", at], message);
         }
         retry
+    }
+
+    /// What is left out has its default: no policy is without a breaker.
+    pub(super) fn breaker(&mut self) -> Breaker {
+        let Some(raw) = &self.raw.breaker else { return BREAKER };
+        let or = |given: Option<Lapse>, default: Duration| given.map_or(default, |lapse| lapse.0);
+        let breaker = Breaker {
+            failures: raw.failures.unwrap_or(BREAKER.failures),
+            window: or(raw.window, BREAKER.window),
+            consecutive_timeouts: raw.consecutive_timeouts.unwrap_or(BREAKER.consecutive_timeouts),
+            open: or(raw.open, BREAKER.open),
+            probes: raw.probes.unwrap_or(BREAKER.probes),
+        };
+        if !(1..=MOST_FAILURES).contains(&breaker.failures) {
+            let message = format!("`failures: {}` is out of range", breaker.failures);
+            let help = format!("write 1 to {MOST_FAILURES}; the default is 5");
+            self.error(&["breaker", "failures"], message).help(help);
+        }
+        if breaker.window.is_zero() {
+            self.error(&["breaker", "window"], "a window of zero holds no failure").help("the default is 30s");
+        }
+        if breaker.consecutive_timeouts == 0 {
+            let problem = self.error(&["breaker", "consecutive_timeouts"], "with 0 no model would ever be asked");
+            problem.help("write 1 or more; the default is 2");
+        }
+        if breaker.open.is_zero() || breaker.open > LONGEST_OPEN {
+            let message = format!("a model can't be left alone for {:?}", breaker.open);
+            self.error(&["breaker", "open"], message).help("write 1ms to 1d; the default is 15s");
+        }
+        if breaker.probes == 0 {
+            let problem = self.error(&["breaker", "probes"], "with 0 probes a model that failed never comes back");
+            problem.help("the default is 1");
+        }
+        breaker
     }
 }
 

@@ -74,6 +74,7 @@ fn the_shipped_policy_writes_out_the_defaults() {
         cut.lines().filter(|line| !line.contains("timeouts:")).map(|line| format!("{line}\n")).collect();
     let bare = policy(&short);
     assert_eq!((whole.retry, whole.cache_max_bytes), (bare.retry, bare.cache_max_bytes));
+    assert_eq!(whole.breaker, bare.breaker);
     for (one, other) in whole.routes.iter().zip(&bare.routes) {
         assert_eq!((one.escalate, one.fallback, one.envelope), (other.escalate, other.fallback, other.envelope));
         assert_eq!(one.cache_ttl, other.cache_ttl);
@@ -99,7 +100,6 @@ fn the_reference_differs_only_by_what_is_not_supported_yet() {
             "`check`",
             "`retry.budget`",
             "`retry.budget_floor_per_minute`",
-            "`breaker`",
             "`budgets`",
             "`ledger.retain`",
         ]
@@ -115,6 +115,12 @@ fn a_route_may_override_what_holds_for_all() {
     assert!(!route.escalate.on_rejected && !route.fallback.upward && route.fallback.downward);
     assert_eq!((route.envelope.deadline, route.envelope.max_attempts), (Duration::from_secs(5), 5));
     assert_eq!((route.envelope.max_cost, route.cache_ttl), (NanoUsd(100_000_000), Duration::ZERO));
+}
+
+#[test]
+fn what_a_breaker_leaves_out_has_its_default() {
+    let policy = policy(&shipped_with("failures: 5, window: 30s, consecutive_timeouts: 2, open: 15s", "open: 1m"));
+    assert_eq!((policy.breaker.open, policy.breaker.failures), (Duration::from_secs(60), 5));
 }
 
 #[test]

@@ -151,6 +151,13 @@ fn numbers_out_of_range() {
         ("deadline: 40s", "deadline: 0s", "a deadline of zero leaves no time for any answer", "0s"),
         ("max_per_model: 2", "max_per_model: 0", "with 0 calls no model is ever asked", "0"),
         ("initial: 250ms", "initial: 0s", "a first wait of zero hammers a backend that is busy", "0s"),
+        ("failures: 5", "failures: 0", "`failures: 0` is out of range", "0"),
+        ("failures: 5", "failures: 1001", "`failures: 1001` is out of range", "1001"),
+        ("window: 30s", "window: 0s", "a window of zero holds no failure", "0s"),
+        ("consecutive_timeouts: 2", "consecutive_timeouts: 0", "with 0 no model would ever be asked", "0"),
+        ("open: 15s", "open: 0s", "a model can't be left alone for 0ns", "0s"),
+        ("open: 15s", "open: 2d", "a model can't be left alone for 172800s", "2d"),
+        ("probes: 1", "probes: 0", "with 0 probes a model that failed never comes back", "0"),
         ("initial: 250ms", "initial: 10s", "`max` (8s) is shorter than `initial` (10s)", "8s"),
     ]);
 }
@@ -286,7 +293,6 @@ fn what_is_not_yet_supported_is_refused_by_name() {
             "max: 8s, budget_floor_per_minute: 10,",
             "retry.budget_floor_per_minute",
         ),
-        ("breaker", "version: 1\n", "version: 1\nbreaker: { failures: 5 }\n", "breaker"),
         ("budgets", "version: 1\n", "version: 1\nbudgets: [{ name: m, limit_usd: 20, per: month }]\n", "budgets"),
         ("ledger.retain", "version: 1\n", "version: 1\nledger: { retain: 90d }\n", "ledger.retain"),
         (
@@ -312,7 +318,7 @@ fn values_that_ask_for_nothing_may_stand() {
         ("location: local ", "status: { kind: none }\n    prewarm: false\n    location: local "),
         ("weights: {}", "explore: 0%"),
         ("    tier: none\n", "    tier: none\n    sticky: none\n"),
-        ("version: 1\n", "version: 1\nbudgets: []\nbreaker: {}\nledger: { record_prompts: false }\n"),
+        ("version: 1\n", "version: 1\nbudgets: []\nledger: { record_prompts: false }\n"),
     ] {
         let found = errors(&shipped_with(from, to));
         assert!(found.is_empty(), "{to}: {found:#?}");

@@ -3,6 +3,7 @@
 mod changes;
 mod concurrency;
 mod faults;
+mod health;
 mod ledger;
 mod links;
 mod paging;

@@ -1,0 +1,120 @@
+//! Health in the path of a request: who may be called is asked of the board, and how each call ended is told to it.
+//!
+//! Breakers that open or close are written down when the request settles, never while it waits for an answer.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::Gateway;
+use super::complete::Inner;
+use super::decide::View;
+use super::dispatch::{End, Run};
+use crate::error::Kind;
+use crate::health::{Admission, Ailment, Evidence, Turn, evidence};
+use crate::names::ModelName;
+use crate::policy::{Model, Timeouts};
+use crate::provider::Answer;
+use crate::request::{AttemptKind, AttemptResult};
+
+impl Gateway {
+    /// What an earlier or another process saw: these models were open until then.
+    pub fn recall(&self, open: &[(ModelName, Timestamp)], at: Timestamp) {
+        let now = Instant::now();
+        for (model, until) in open {
+            let left = Duration::try_from(until.duration_since(at)).unwrap_or_default();
+            let Some(until) = now.checked_add(left) else { continue };
+            self.0.board.recall(model, until.into_std(), now.into_std());
+        }
+        self.show_health();
+    }
+
+    /// Sets the gauges. Beside calls, the passing of time alone makes an open breaker half-open.
+    pub fn show_health(&self) {
+        self.0.show_health();
+    }
+
+    pub(super) fn view(&self) -> View {
+        self.0.view()
+    }
+}
+
+impl Inner {
+    /// The world as the decision may know it.
+    pub(super) fn view(&self) -> View {
+        View::of(&self.policy, self.board.out(now()))
+    }
+
+    pub(super) fn is_well(&self, model: &ModelName) -> bool {
+        !self.board.out(now()).contains_key(model)
+    }
+
+    pub(super) fn heard(&self, model: &ModelName, admission: Admission, evidence: Evidence) {
+        self.board.heard(model, admission, evidence, now());
+        self.show_health();
+    }
+
+    fn show_health(&self) {
+        for (model, state) in self.board.states(now()) {
+            self.metrics.set_breaker(&model, state as u8);
+        }
+    }
+}
+
+impl Run<'_> {
+    /// Asks the board right before a call: what the decision saw may be seconds old by now.
+    pub(super) fn well_enough(&mut self, model: &Model, kind: AttemptKind) -> Result<Admission, End> {
+        let name = &model.spec.name;
+        let admission = self.inner.board.admits(name, now());
+        let Admission::No { why, .. } = &admission else {
+            self.inner.show_health();
+            return Ok(admission);
+        };
+        let why = match why {
+            Ailment::Failing => format!("{name} failed lately and is left alone for now."),
+            Ailment::KeyRefused => format!("{name} is left alone for now: its backend did not accept our key."),
+        };
+        Err(self.skip(model, kind, AttemptResult::Skipped, why))
+    }
+
+    /// What this answer says of its model. A call that got less time than the model may take for a first word, because
+    /// others had used the rest, says nothing by running out of it.
+    pub(super) fn evidence(&self, answer: &Answer, own: Timeouts, given: Timeouts) -> Evidence {
+        let error = answer.result.as_ref().err();
+        let squeezed = !self.attempts.is_empty() && given.total < own.first_token.min(own.total);
+        if squeezed && error.is_some_and(|error| error.kind == Kind::UpstreamTimeout) {
+            return Evidence::None;
+        }
+        evidence(error, answer.http_status)
+    }
+}
+
+/// Writes down which breakers opened or closed since the last time. It is only a hint: a failure is told and forgotten.
+pub(super) async fn keep_turns(inner: &Inner) {
+    for (model, turn) in inner.board.take_turns() {
+        let open_until = match turn {
+            Turn::Opened { until } => {
+                let left = until.saturating_duration_since(now());
+                tracing::warn!(%model, "{model} keeps failing: it is left alone for {left:.0?}");
+                Timestamp::now().checked_add(left).ok()
+            }
+            Turn::Closed => {
+                tracing::info!(%model, "{model} answers again");
+                None
+            }
+        };
+        if let Err(error) = inner.ledger.keep_turn(&model, open_until).await {
+            tracing::warn!("the health of {model} could not be written down: {error}");
+        }
+    }
+}
+
+/// The runtime's clock, which tests can stop.
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}
+
+#[cfg(test)]
+#[path = "health_tests.rs"]
+mod tests;

@@ -1,0 +1,208 @@
+//! The breakers of all models of a policy, behind one lock that is never held over an await.
+//!
+//! A backend that refused our key has a breaker of its own: all its models are out together, and one probe at a time
+//! finds out whether the key is accepted by now.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::breaker::{Breaker, Entry, State};
+use super::evidence::Evidence;
+use crate::names::{BackendName, ModelName};
+use crate::policy::Breaker as Rules;
+
+/// Cheap to clone; all clones are the same board.
+#[derive(Debug, Clone)]
+pub struct Board {
+    rules: Rules,
+    /// Every model, and the backend that it is called at.
+    models: Arc<BTreeMap<ModelName, BackendName>>,
+    breakers: Arc<Mutex<Breakers>>,
+}
+
+#[derive(Debug, Default)]
+struct Breakers {
+    models: BTreeMap<ModelName, Breaker>,
+    keys: BTreeMap<BackendName, Breaker>,
+    /// The last opening or closing of each model that nobody has asked for yet.
+    turns: BTreeMap<ModelName, Turn>,
+}
+
+/// What keeps a model from being called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ailment {
+    /// It failed too often, and its time is not over or a probe is under way.
+    Failing,
+    /// Its backend does not accept our key.
+    KeyRefused,
+}
+
+/// May a model be called now?
+#[derive(Debug)]
+#[must_use]
+pub enum Admission {
+    Yes,
+    /// As one of the few that find out; the place is given back when this is dropped.
+    Probe(Permit),
+    /// `until`: not before then; `None`: as soon as a probe that is under way has ended.
+    No {
+        why: Ailment,
+        until: Option<Instant>,
+    },
+}
+
+/// A probe's place.
+#[derive(Debug)]
+pub struct Permit {
+    board: Board,
+    /// The breakers that let it in as a probe.
+    model: Option<ModelName>,
+    key: Option<BackendName>,
+}
+
+/// A breaker that opened or closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    Opened { until: Instant },
+    Closed,
+}
+
+impl Board {
+    pub fn new(rules: Rules, models: impl IntoIterator<Item = (ModelName, BackendName)>) -> Self {
+        Self { rules, models: Arc::new(models.into_iter().collect()), breakers: Arc::default() }
+    }
+
+    /// Asks to call this model now. A model that the board does not know is nobody's concern.
+    pub fn admits(&self, model: &ModelName, now: Instant) -> Admission {
+        let Some(backend) = self.models.get(model) else { return Admission::Yes };
+        let key_rules = key_rules(&self.rules);
+        let mut breakers = self.lock();
+        if let Some((why, until)) = breakers.refusal((model, backend), now, &self.rules) {
+            return Admission::No { why, until };
+        }
+        // Both let it in, and nothing happens in between: the lock is held.
+        let own = breakers.models.get_mut(model).map(|breaker| breaker.admit(now, &self.rules));
+        let keys = breakers.keys.get_mut(backend).map(|breaker| breaker.admit(now, &key_rules));
+        let probe = |entry: Option<Entry>| entry == Some(Entry::Probe);
+        if !probe(own) && !probe(keys) {
+            return Admission::Yes;
+        }
+        Admission::Probe(Permit {
+            board: self.clone(),
+            model: probe(own).then(|| model.clone()),
+            key: probe(keys).then(|| backend.clone()),
+        })
+    }
+
+    /// Takes in how a call that was let in ended. A probe's place is free again afterward.
+    pub fn heard(&self, model: &ModelName, admission: Admission, evidence: Evidence, now: Instant) {
+        let Some(backend) = self.models.get(model) else { return };
+        let (probes_model, probes_key) = match &admission {
+            Admission::Probe(permit) => (permit.model.is_some(), permit.key.is_some()),
+            Admission::Yes | Admission::No { .. } => (false, false),
+        };
+        {
+            let mut breakers = self.lock();
+            let own = breakers.models.entry(model.clone()).or_default();
+            let before = own.state(now);
+            own.heard(evidence, probes_model, now, &self.rules);
+            let turn = turned(before, own, now);
+            if let Some(turn) = turn {
+                breakers.turns.insert(model.clone(), turn);
+            }
+            let about_key = match evidence {
+                Evidence::KeyRefused => Evidence::Failed,
+                Evidence::Answered => Evidence::Answered,
+                Evidence::Failed | Evidence::Silent | Evidence::None => Evidence::None,
+            };
+            let key = breakers.keys.entry(backend.clone()).or_default();
+            key.heard(about_key, probes_key, now, &key_rules(&self.rules));
+        }
+        // After the lock: giving the place back takes it again.
+        drop(admission);
+    }
+
+    /// The models that may not be called now, and why.
+    pub fn out(&self, now: Instant) -> BTreeMap<ModelName, Ailment> {
+        let breakers = self.lock();
+        let refused = self.models.iter().filter_map(|(model, backend)| {
+            let (why, _) = breakers.refusal((model, backend), now, &self.rules)?;
+            Some((model.clone(), why))
+        });
+        refused.collect()
+    }
+
+    /// Every model with its state; a refused key shows at all models of its backend.
+    pub fn states(&self, now: Instant) -> Vec<(ModelName, State)> {
+        let breakers = self.lock();
+        let state = |breaker: Option<&Breaker>| breaker.map_or(State::Closed, |breaker| breaker.state(now));
+        let of = |(model, backend): (&ModelName, &BackendName)| {
+            let worst = state(breakers.models.get(model)).max(state(breakers.keys.get(backend)));
+            (model.clone(), worst)
+        };
+        self.models.iter().map(of).collect()
+    }
+
+    /// What another process saw: the model is left alone until then, but never longer than the policy says.
+    pub fn recall(&self, model: &ModelName, until: Instant, now: Instant) {
+        let latest = now.checked_add(self.rules.open).unwrap_or(now);
+        if self.models.contains_key(model) && until > now {
+            self.lock().models.insert(model.clone(), Breaker::opened(until.min(latest)));
+        }
+    }
+
+    /// The openings and closings since this was asked last; only the last one of each model.
+    pub fn take_turns(&self) -> BTreeMap<ModelName, Turn> {
+        std::mem::take(&mut self.lock().turns)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Breakers> {
+        self.breakers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Breakers {
+    fn refusal(
+        &self,
+        (model, backend): (&ModelName, &BackendName),
+        now: Instant,
+        rules: &Rules,
+    ) -> Option<(Ailment, Option<Instant>)> {
+        let refused = |breaker: Option<&Breaker>, rules: &Rules, why| match breaker?.look(now, rules) {
+            Entry::Refused { until } => Some((why, until)),
+            Entry::Free | Entry::Probe => None,
+        };
+        refused(self.keys.get(backend), &key_rules(rules), Ailment::KeyRefused)
+            .or_else(|| refused(self.models.get(model), rules, Ailment::Failing))
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut breakers = self.board.lock();
+        if let Some(breaker) = self.model.as_ref().and_then(|model| breakers.models.get_mut(model)) {
+            breaker.release();
+        }
+        if let Some(breaker) = self.key.as_ref().and_then(|key| breakers.keys.get_mut(key)) {
+            breaker.release();
+        }
+    }
+}
+
+/// One refusal is enough, and one probe finds out.
+fn key_rules(rules: &Rules) -> Rules {
+    Rules { failures: 1, probes: 1, ..*rules }
+}
+
+fn turned(before: State, breaker: &Breaker, now: Instant) -> Option<Turn> {
+    match (before, breaker.state(now), breaker.open_until()) {
+        (State::Closed | State::HalfOpen, State::Open, Some(until)) => Some(Turn::Opened { until }),
+        (State::HalfOpen | State::Open, State::Closed, _) => Some(Turn::Closed),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[path = "board_tests.rs"]
+mod tests;

@@ -1,0 +1,39 @@
+//! The hint of which models were open: the newest word counts, and only for as long as it says.
+
+use super::*;
+
+#[tokio::test]
+async fn an_open_model_is_remembered_until_its_time_is_over_or_it_closes() {
+    let fixture = Fixture::new().await;
+    let (small, big) = ("small".into(), "big".into());
+    fixture.store.keep_health(&small, Some(moment(10)), moment(0)).await.unwrap();
+    fixture.store.keep_health(&big, Some(moment(2)), moment(1)).await.unwrap();
+    let fixture = fixture.reopen().await;
+    let open = |now| fixture.store.open_models(moment(now));
+    assert_eq!(open(1).await.unwrap(), [(big, moment(2)), (small.clone(), moment(10))]);
+    assert_eq!(open(2).await.unwrap(), [(small.clone(), moment(10))]);
+    assert_eq!(open(10).await.unwrap(), []);
+    fixture.store.keep_health(&small, None, moment(5)).await.unwrap();
+    assert_eq!(open(6).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_word_that_comes_late_changes_nothing() {
+    let fixture = Fixture::new().await;
+    let small = "small".into();
+    fixture.store.keep_health(&small, None, moment(5)).await.unwrap();
+    fixture.store.keep_health(&small, Some(moment(10)), moment(4)).await.unwrap();
+    assert_eq!(fixture.store.open_models(moment(6)).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_database_from_before_gets_the_table_and_keeps_its_tasks() {
+    let fixture = Fixture::new().await;
+    let task = fixture.create(draft("Review the budget")).await;
+    let mut write = fixture.store.write().await.unwrap();
+    sqlx::raw_sql("DROP TABLE health; PRAGMA user_version = 1").execute(&mut *write).await.unwrap();
+    write.commit().await.unwrap();
+    let fixture = fixture.reopen().await;
+    assert_eq!(fixture.store.task(task.id).await.unwrap(), task);
+    assert_eq!(fixture.store.open_models(moment(0)).await.unwrap(), []);
+}
