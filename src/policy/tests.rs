@@ -29,10 +29,12 @@ fn tells(text: &str, words: &str) -> bool {
     compile(text).problems.iter().any(|problem| problem.message.contains(words))
 }
 
-/// The rule of these words speaks of the first file and not of the second, its near miss.
+/// The rule speaks of the first file, in these words, and not of the second, its near miss. Words that name figures are
+/// given in two parts around a `|`: the near miss must not be told the first one either.
 #[track_caller]
 fn holds(words: &str, wrong: &str, near_miss: &str) {
     let all = |text: &str| compile(text).problems.render(false);
-    assert!(tells(wrong, words), "nothing is said of `{words}`:\n{}", all(wrong));
-    assert!(!tells(near_miss, words), "the near miss is told `{words}`:\n{}", all(near_miss));
+    let rule = words.split('|').next().unwrap_or(words);
+    assert!(tells(wrong, &words.replace('|', "")), "nothing is said of `{words}`:\n{}", all(wrong));
+    assert!(!tells(near_miss, rule), "the near miss is told `{rule}`:\n{}", all(near_miss));
 }

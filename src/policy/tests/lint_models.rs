@@ -21,11 +21,10 @@ fn two_hosted(how: &[(&str, &str)], order: &str) -> String {
 #[test]
 fn room_for_the_question() {
     holds(
-        "for the answer: 999 are left for the question",
+        "for the answer: |999 are left for the question",
         &shipped_with("max_output_tokens: 1024", "max_output_tokens: 3097"),
         &shipped_with("max_output_tokens: 1024", "max_output_tokens: 3096"),
     );
-    assert!(!tells(&shipped_with("max_output_tokens: 1024", "max_output_tokens: 3096"), "left for the question"));
 }
 
 #[test]
@@ -92,12 +91,12 @@ fn a_model_that_another_of_its_tier_dominates() {
 #[test]
 fn timeouts_of_one_model() {
     holds(
-        "`total` (19s) ends every call before `first_token` (20s) is over",
+        "`total` (|19s) ends every call before `first_token` (20s) is over",
         &shipped_with("total: 120s", "total: 19s"),
         &shipped_with("total: 120s", "total: 20s"),
     );
     holds(
-        "connecting may take 20s",
+        "connecting may take |20s",
         &shipped_with("connect: 2s", "connect: 20s"),
         &shipped_with("connect: 2s", "connect: 19s"),
     );

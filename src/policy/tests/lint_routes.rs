@@ -87,9 +87,9 @@ fn tiers_that_nothing_leads_to() {
     let closed = open.replace("upward: true", "upward: false").replace("on_rejected: true", "on_rejected: false");
     holds("tier `top` is never used: no route gets there", &closed, &open);
     // Of two equal thresholds the higher tier's wins.
+    let shut = closed.replace("downward: true", "downward: false");
     let both = |top: &str| {
-        closed
-            .replace("    thresholds: { hosted: 0.45 }\n", "")
+        shut.replace("    thresholds: { hosted: 0.45 }\n", "")
             .replace("{ hosted: 0.60 }", &format!("{{ hosted: 0.6, top: {top} }}"))
     };
     holds("tier `hosted` is never used", &both("0.6"), &both("0.61"));
