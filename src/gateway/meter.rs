@@ -56,13 +56,9 @@ impl Meter {
         self.envelope.deadline.saturating_sub(now.saturating_duration_since(self.started))
     }
 
-    /// The time for one attempt. A quarter of the deadline is kept for the next candidate, if one may follow, and one
-    /// attempt never takes more than three quarters: at the default 40 s a model call gives up after 30 s.
+    /// The time for one attempt that begins now.
     pub fn attempt_time(&self, now: Instant, another_may_follow: bool) -> Duration {
-        let (left, quarter) = (self.left(now), self.envelope.deadline / 4);
-        let most = self.envelope.deadline - quarter;
-        let kept = if another_may_follow { quarter.min(left / 2) } else { Duration::ZERO };
-        (left - kept).min(most)
+        self.envelope.attempt_time(self.left(now), another_may_follow)
     }
 
     /// A model's own timeouts, cut to the time for one attempt.

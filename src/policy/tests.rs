@@ -2,7 +2,11 @@
 
 use super::{BUILT_IN, Compiled, Problem, Severity};
 
+mod broken;
 mod good;
+mod lint_bounds;
+mod lint_models;
+mod lint_routes;
 mod refused;
 mod secrets;
 
@@ -18,4 +22,17 @@ fn errors(text: &str) -> Vec<Problem> {
 fn shipped_with(from: &str, to: &str) -> String {
     assert!(BUILT_IN.contains(from), "the shipped policy has no `{from}`");
     BUILT_IN.replacen(from, to, 1)
+}
+
+/// Whether a problem with these words is told of this file.
+fn tells(text: &str, words: &str) -> bool {
+    compile(text).problems.iter().any(|problem| problem.message.contains(words))
+}
+
+/// The rule of these words speaks of the first file and not of the second, its near miss.
+#[track_caller]
+fn holds(words: &str, wrong: &str, near_miss: &str) {
+    let all = |text: &str| compile(text).problems.render(false);
+    assert!(tells(wrong, words), "nothing is said of `{words}`:\n{}", all(wrong));
+    assert!(!tells(near_miss, words), "the near miss is told `{words}`:\n{}", all(near_miss));
 }

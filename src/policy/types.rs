@@ -216,3 +216,13 @@ impl Match {
         tools && endpoints && in_project && from_caller
     }
 }
+
+impl Envelope {
+    /// The time for one attempt. A quarter of the deadline is kept for the next candidate, if one may follow, and one
+    /// attempt never takes more than three quarters: at the default 40 s a model call gives up after 30 s.
+    pub fn attempt_time(&self, left: Duration, another_may_follow: bool) -> Duration {
+        let quarter = self.deadline / 4;
+        let kept = if another_may_follow { quarter.min(left / 2) } else { Duration::ZERO };
+        (left - kept).min(self.deadline - quarter)
+    }
+}

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicI64;
 use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Sqlite, SqlitePool, Transaction};
+use sqlx::{ConnectOptions, Connection, Sqlite, SqlitePool, Transaction};
 use uuid::Uuid;
 
 use super::{fault, files, migrate};
@@ -66,12 +66,12 @@ impl Store {
 
     /// Begins a write. Dropping it undoes everything, also when the caller's future is dropped halfway.
     pub(super) async fn write(&self) -> Result<Transaction<'static, Sqlite>> {
-        begin(&self.writer, "BEGIN IMMEDIATE").await
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
 
     /// Begins a read of several statements that all see the same state of the database.
     pub(super) async fn read(&self) -> Result<Transaction<'static, Sqlite>> {
-        begin(&self.reader, "BEGIN DEFERRED").await
+        Ok(self.reader.begin_with("BEGIN DEFERRED").await?)
     }
 
     async fn open_at(path: &Path) -> Result<Self> {
@@ -116,18 +116,6 @@ impl Store {
     }
 }
 
-/// SQLite ends a transaction on its own after some failures (a full disk, a failing disk), and the connection does not
-/// notice. Such a one is thrown away when it is met; the pool makes a new one.
-async fn begin(pool: &SqlitePool, statement: &'static str) -> Result<Transaction<'static, Sqlite>> {
-    for _ in 0..pool.options().get_max_connections() {
-        match pool.begin_with(statement).await {
-            Err(error) if fault::is_stale(&error) => drop(pool.acquire().await?.detach()),
-            begun => return Ok(begun?),
-        }
-    }
-    Ok(pool.begin_with(statement).await?)
-}
-
 fn pool(connections: u32) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
         .max_connections(connections)
@@ -135,4 +123,7 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
+        // SQLite ends a transaction on its own after some failures (a full disk, a failing one), and the connection goes on
+        // counting it as open. Such a connection is thrown away when it is met; the pool makes a new one.
+        .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
 }

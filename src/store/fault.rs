@@ -31,11 +31,6 @@ pub(super) fn is_busy(error: &sqlx::Error) -> bool {
     matches!(code(error), Some(BUSY | LOCKED))
 }
 
-/// The connection's idea of its transaction and SQLite's own have come apart, or its thread is gone: a new one is needed.
-pub(super) fn is_stale(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::InvalidSavePointStatement | sqlx::Error::BeginFailed | sqlx::Error::WorkerCrashed)
-}
-
 fn describe(error: &sqlx::Error) -> (&'static str, &'static str) {
     let again = "Try again in a moment. If it goes on, look for a program that holds the database open.";
     match error {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::client::{Answer, Client};
 use crate::ledger::{AttemptRow, Ledger};
-use crate::load::create_tasks;
+use crate::load::{create_small_tasks, create_tasks};
 use crate::policies::Knobs;
 use crate::processes::tell;
 use crate::recorder::Exchange;
@@ -24,7 +24,7 @@ async fn the_lesson_tools_are_answered_by_a_real_model() {
     let stack = Stack::start().await;
     let taskgate = stack.taskgate(&Knobs::default());
     let client = Client::start(&taskgate, "mcp").await;
-    let ids = create_tasks(&client, 60).await;
+    let mut ids = create_tasks(&client).await;
 
     let mut streamed = 0;
     for (tool, arguments) in lesson_calls() {
@@ -47,6 +47,14 @@ async fn the_lesson_tools_are_answered_by_a_real_model() {
         }
     }
     assert!(streamed > 0, "no progress was told while an answer streamed");
+
+    // A list that the model's context does not hold is fitted to it: what comes back is no refusal of its length.
+    ids.extend(create_small_tasks(&client, 60).await);
+    let long = client.call("analyze_workload", json!({ "time_horizon": "month" })).await;
+    holds_for_any_answer("analyze_workload", &long);
+    assert_eq!(long.result["summary"]["total"], ids.len());
+    let last = stack.recorder.exchanges().pop().unwrap();
+    assert_eq!(last.status.unwrap_or(200), 200, "{}", String::from_utf8_lossy(&last.reply));
 
     client.close().await;
     let ledger = Ledger::open(&taskgate.database()).await;
@@ -102,7 +110,7 @@ async fn a_failing_hosted_model_falls_back_to_the_local_one() {
         .with("OPENAI_BASE_URL", hosted.base_url())
         .with("OPENAI_API_KEY", "sk-test");
     let client = Client::start(&taskgate, "mcp").await;
-    let ids = create_tasks(&client, 0).await;
+    let ids = create_tasks(&client).await;
     let answer = client.call("suggest_next_action", json!({})).await;
     client.close().await;
 
@@ -239,7 +247,8 @@ async fn every_request_is_explained(ledger: &Ledger) {
     let attempts = ledger.attempts().await;
     for request in ledger.requests().await {
         let own: Vec<&AttemptRow> = attempts.iter().filter(|attempt| attempt.request == request.id).collect();
-        tell(&format!("{} {}: {:?}", request.tool, request.status, steps(own.iter().copied())));
+        let reasons: Vec<&str> = own.iter().filter_map(|attempt| attempt.check_reason.as_deref()).collect();
+        tell(&format!("{} {}: {:?} {reasons:?}", request.tool, request.status, steps(own.iter().copied())));
         for attempt in &own {
             match attempt.result.as_str() {
                 "accepted" => {}

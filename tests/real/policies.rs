@@ -17,7 +17,8 @@ impl Default for Knobs {
 }
 
 /// The local model has the context that its real server was started with, a few seconds' worth of output on a small
-/// machine, and the price of nothing; the hosted one has its real price.
+/// machine, and the price of nothing; the hosted one has its real price. What is tested is the answers, not the
+/// machine, which may be busy: so there is more time than a host would give.
 pub fn policy(knobs: &Knobs) -> String {
     let Knobs { local_max_output, local_capabilities, routes } = knobs;
     format!(
@@ -39,7 +40,7 @@ models:
     capabilities: [{local_capabilities}]
     price: {{ input: 0, output: 0 }}
     limits: {{ concurrency: 1 }}
-    timeouts: {{ connect: 2s, first_token: 30s, idle: 15s, total: 60s }}
+    timeouts: {{ connect: 2s, first_token: 80s, idle: 40s, total: 90s }}
   gpt-4o:
     backend: openai
     context_tokens: 128000
@@ -60,6 +61,7 @@ routes:
   - name: local_first
     match: {{ tools: [\"*\"] }}
     tier: local
+envelope: {{ deadline: 120s }}
 retry: {{ max_per_model: 2, initial: 50ms, max: 200ms }}
 "
     )
