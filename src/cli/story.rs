@@ -141,6 +141,9 @@ fn excluded(why: Exclusion, candidate: &Candidate, policy: &Policy) -> String {
         Exclusion::MissingCapability => "lacks a capability that the request needs".to_owned(),
         Exclusion::NotAllowed => "the policy does not go that way (escalate, fallback)".to_owned(),
         Exclusion::Unhealthy => format!("failed lately; left alone for up to {:?}", policy.breaker.open),
+        Exclusion::Unreachable => {
+            format!("could not be reached lately; left alone for up to {:?}", policy.breaker.open)
+        }
         Exclusion::KeyRefused => {
             format!("its backend did not accept the key; left alone for up to {:?}", policy.breaker.open)
         }

@@ -168,6 +168,10 @@ fn left_alone(candidate: &Candidate) -> Option<Reason> {
         Exclusion::Unhealthy => {
             Some(Reason::new("unhealthy", format!("{model} failed lately and is left alone for now.")))
         }
+        Exclusion::Unreachable => {
+            let text = format!("{model} could not be reached lately and is left alone for now.");
+            Some(Reason::new("unreachable", text))
+        }
         Exclusion::KeyRefused => {
             let text = format!("{model} is left alone for now: its backend did not accept our key.");
             Some(Reason::new("key_refused", text))
@@ -187,6 +191,7 @@ fn unfit(policy: &Policy, signals: &Signals, view: &View, name: &ModelName) -> O
     // Last, so that what passes is told only of models that could be called otherwise.
     view.unwell.get(name).map(|ailment| match ailment {
         Ailment::Failing => Exclusion::Unhealthy,
+        Ailment::Unreachable => Exclusion::Unreachable,
         Ailment::KeyRefused => Exclusion::KeyRefused,
     })
 }

@@ -49,7 +49,7 @@ impl World {
     /// As if two calls had met silence.
     fn open(&self, model: &str) {
         for _ in 0..2 {
-            self.gateway.0.heard(&model.into(), Admission::Yes, Evidence::Silent);
+            self.gateway.0.heard(&model.into(), Admission::Yes, Evidence::TimedOut);
         }
     }
 }
@@ -78,7 +78,7 @@ async fn a_dead_local_model_is_left_alone_and_then_found_to_be_well_by_one_call(
     assert_eq!(trail(&second), HOSTED_AT_ONCE);
     assert!(second.latency < SECOND, "{:?}", second.latency);
     let small = second.decision.candidates.iter().find(|candidate| candidate.model.as_str() == "small").unwrap();
-    assert_eq!(small.excluded, Some(Exclusion::Unhealthy));
+    assert_eq!(small.excluded, Some(Exclusion::Unreachable));
 
     tokio::time::sleep(FULL_TIME).await;
     let probe = world.ask().await;

@@ -83,7 +83,10 @@ pub(super) async fn settle(inner: &Inner, outcome: &Outcome) {
 
 /// Why no model was asked at all, and what to do about it.
 pub(super) fn why_nobody(policy: &Policy, decision: &Decision) -> String {
-    let unwell = decision.reasons.iter().filter(|reason| matches!(reason.code.as_str(), "unhealthy" | "key_refused"));
+    let unwell = decision
+        .reasons
+        .iter()
+        .filter(|reason| matches!(reason.code.as_str(), "unhealthy" | "unreachable" | "key_refused"));
     let unwell: Vec<&str> = unwell.map(|reason| reason.text.as_str()).collect();
     if !unwell.is_empty() {
         return format!("No model may be called. {}", unwell.join(" "));

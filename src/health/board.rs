@@ -3,7 +3,7 @@
 //! A backend that refused our key has a breaker of its own: all its models are out together, and one probe at a time
 //! finds out whether the key is accepted by now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -25,6 +25,8 @@ pub struct Board {
 struct Breakers {
     models: BTreeMap<ModelName, Breaker>,
     keys: BTreeMap<BackendName, Breaker>,
+    /// Models that could not be reached when they were called last.
+    unreachable: BTreeSet<ModelName>,
     /// The last opening or closing of each model that nobody has asked for yet.
     turns: BTreeMap<ModelName, Turn>,
 }
@@ -34,6 +36,8 @@ struct Breakers {
 pub enum Ailment {
     /// It failed too often, and its time is not over or a probe is under way.
     Failing,
+    /// The same, and when it was called last nobody was there.
+    Unreachable,
     /// Its backend does not accept our key.
     KeyRefused,
 }
@@ -111,10 +115,19 @@ impl Board {
             if let Some(turn) = turn {
                 breakers.turns.insert(model.clone(), turn);
             }
+            match evidence {
+                Evidence::Unreachable => {
+                    breakers.unreachable.insert(model.clone());
+                }
+                Evidence::Answered | Evidence::Failed | Evidence::TimedOut | Evidence::KeyRefused => {
+                    breakers.unreachable.remove(model);
+                }
+                Evidence::None => {}
+            }
             let about_key = match evidence {
                 Evidence::KeyRefused => Evidence::Failed,
                 Evidence::Answered => Evidence::Answered,
-                Evidence::Failed | Evidence::Silent | Evidence::None => Evidence::None,
+                Evidence::Failed | Evidence::TimedOut | Evidence::Unreachable | Evidence::None => Evidence::None,
             };
             let key = breakers.keys.entry(backend.clone()).or_default();
             key.heard(about_key, probes_key, now, &key_rules(&self.rules));
@@ -173,8 +186,9 @@ impl Breakers {
             Entry::Refused { until } => Some((why, until)),
             Entry::Free | Entry::Probe => None,
         };
+        let own = if self.unreachable.contains(model) { Ailment::Unreachable } else { Ailment::Failing };
         refused(self.keys.get(backend), &key_rules(rules), Ailment::KeyRefused)
-            .or_else(|| refused(self.models.get(model), rules, Ailment::Failing))
+            .or_else(|| refused(self.models.get(model), rules, own))
     }
 }
 

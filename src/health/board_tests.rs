@@ -36,9 +36,9 @@ fn state(board: &Board, model: &str, now: Instant) -> State {
 #[test]
 fn a_model_that_is_silent_twice_is_out_alone_and_comes_back_by_a_probe() {
     let (board, now) = (board(), Instant::now());
-    call(&board, "small", Evidence::Silent, now);
+    call(&board, "small", Evidence::TimedOut, now);
     assert!(out(&board, now).is_empty() && board.take_turns().is_empty());
-    call(&board, "small", Evidence::Silent, now);
+    call(&board, "small", Evidence::TimedOut, now);
     assert_eq!(out(&board, now), [("small".to_owned(), Ailment::Failing)]);
     let until = now + RULES.open;
     assert_eq!(board.take_turns(), [("small".into(), Turn::Opened { until })].into());
@@ -54,6 +54,17 @@ fn a_model_that_is_silent_twice_is_out_alone_and_comes_back_by_a_probe() {
     assert_eq!(board.take_turns(), [("small".into(), Turn::Closed)].into());
     assert!(matches!(board.admits(&"small".into(), until), Admission::Yes));
     assert_eq!(state(&board, "small", until), State::Closed);
+}
+
+#[test]
+fn what_could_not_be_reached_is_told_apart_as_long_as_nothing_else_was_seen() {
+    let (board, now) = (board(), Instant::now());
+    call(&board, "small", Evidence::TimedOut, now);
+    call(&board, "small", Evidence::Unreachable, now);
+    assert_eq!(out(&board, now), [("small".to_owned(), Ailment::Unreachable)]);
+    let later = now + RULES.open;
+    call(&board, "small", Evidence::Failed, later);
+    assert_eq!(out(&board, later), [("small".to_owned(), Ailment::Failing)]);
 }
 
 #[test]
@@ -90,7 +101,7 @@ fn a_key_probe_that_meets_something_else_leaves_the_question_open() {
     let (board, now) = (board(), Instant::now());
     call(&board, "big", Evidence::KeyRefused, now);
     let later = now + RULES.open;
-    call(&board, "big", Evidence::Silent, later);
+    call(&board, "big", Evidence::TimedOut, later);
     assert_eq!(state(&board, "huge", later), State::HalfOpen);
     assert!(matches!(board.admits(&"huge".into(), later), Admission::Probe(_)));
 }
@@ -98,8 +109,8 @@ fn a_key_probe_that_meets_something_else_leaves_the_question_open() {
 #[test]
 fn a_model_that_is_out_for_two_reasons_takes_no_place_it_does_not_use() {
     let (board, now) = (board(), Instant::now());
-    call(&board, "big", Evidence::Silent, now);
-    call(&board, "big", Evidence::Silent, now);
+    call(&board, "big", Evidence::TimedOut, now);
+    call(&board, "big", Evidence::TimedOut, now);
     call(&board, "huge", Evidence::KeyRefused, now - SECOND);
     // The key may be probed a second earlier than the model, but not by it.
     let between = now + 14 * SECOND;

@@ -102,14 +102,15 @@ impl Breaker {
     /// A call ended. While the breaker is half-open only probes count: calls from before say nothing about now. While
     /// it is open nothing counts, so that it stays open for its whole time.
     pub fn heard(&mut self, evidence: Evidence, is_probe: bool, now: Instant, rules: &Rules) {
-        let failed = match evidence {
+        let (failed, nothing_came) = match evidence {
             Evidence::None | Evidence::KeyRefused => return,
-            Evidence::Answered => false,
-            Evidence::Failed | Evidence::Silent => true,
+            Evidence::Answered => (false, false),
+            Evidence::Failed => (true, false),
+            Evidence::TimedOut | Evidence::Unreachable => (true, true),
         };
         match &mut self.phase {
             Phase::Closed { failures, silent } => {
-                *silent = if evidence == Evidence::Silent { silent.saturating_add(1) } else { 0 };
+                *silent = if nothing_came { silent.saturating_add(1) } else { 0 };
                 if !failed {
                     return;
                 }

@@ -21,7 +21,7 @@ enum Do {
 }
 
 use Do::{Ask, Ends, Hear, Wait};
-use Evidence::{Answered, Failed, KeyRefused, None as Nothing, Silent};
+use Evidence::{Answered, Failed, KeyRefused, None as Nothing, TimedOut as Silent, Unreachable};
 
 const REFUSED: Entry = Entry::Refused { until: None };
 
@@ -68,6 +68,8 @@ fn closed_opens() {
     ends(&[Hear(Failed), Hear(Failed), Hear(Failed)], State::Open);
     ends(&[Hear(Failed), Hear(Answered), Hear(Failed), Hear(Answered), Hear(Failed)], State::Open);
     ends(&[Hear(Silent), Hear(Silent), Ask(REFUSED)], State::Open);
+    ends(&[Hear(Unreachable), Hear(Silent)], State::Open);
+    ends(&[Hear(Unreachable), Hear(Unreachable)], State::Open);
     // A call a minute: no window ever holds two of them.
     ends(&[Hear(Silent), Wait(3_600), Hear(Silent)], State::Open);
     ends(&[Hear(Silent), Hear(Nothing), Hear(Silent)], State::Open);
@@ -135,7 +137,7 @@ enum Random {
 }
 
 fn random() -> impl Strategy<Value = Random> {
-    let evidence = prop::sample::select(vec![Answered, Failed, Silent, Nothing, KeyRefused]);
+    let evidence = prop::sample::select(vec![Answered, Failed, Silent, Unreachable, Nothing, KeyRefused]);
     prop_oneof![
         (0u64..20_000).prop_map(Random::Wait),
         Just(Random::Ask),
@@ -186,9 +188,9 @@ proptest! {
                     let state = breaker.state(now);
                     match (before, is_probe, evidence) {
                         (State::Closed, _, Answered | Nothing | KeyRefused) => prop_assert_eq!(state, State::Closed),
-                        (State::Closed, _, Failed | Silent) => prop_assert_ne!(state, State::HalfOpen),
+                        (State::Closed, _, Failed | Silent | Unreachable) => prop_assert_ne!(state, State::HalfOpen),
                         (State::HalfOpen, true, Answered) if !waits => prop_assert_eq!(state, State::Closed),
-                        (State::HalfOpen, true, Failed | Silent) if !waits => prop_assert_eq!(state, State::Open),
+                        (State::HalfOpen, true, Failed | Silent | Unreachable) if !waits => prop_assert_eq!(state, State::Open),
                         (State::HalfOpen | State::Open, ..) => prop_assert_eq!(state, before),
                     }
                     if before != State::Open && state == State::Open {

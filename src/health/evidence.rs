@@ -8,8 +8,10 @@ pub enum Evidence {
     Answered,
     /// It failed, in whatever way.
     Failed,
-    /// Nothing came: a timeout, or nobody there to take the connection.
-    Silent,
+    /// Nothing came in time.
+    TimedOut,
+    /// Nobody was there to take the connection.
+    Unreachable,
     /// The backend does not accept our key: no model of it can be called.
     KeyRefused,
     /// Nothing: the caller went away, the question was at fault, or a rate limit was met.
@@ -22,7 +24,8 @@ pub enum Evidence {
 pub fn evidence(error: Option<&Error>, status: Option<u16>) -> Evidence {
     let Some(error) = error else { return Evidence::Answered };
     match error.kind {
-        Kind::UpstreamUnreachable | Kind::UpstreamTimeout => Evidence::Silent,
+        Kind::UpstreamUnreachable => Evidence::Unreachable,
+        Kind::UpstreamTimeout => Evidence::TimedOut,
         Kind::UpstreamAuth => Evidence::KeyRefused,
         // A limit is no illness, and who says when to come back is well enough to say so.
         Kind::UpstreamBusy if status == Some(429) || error.retry_after.is_some() => Evidence::None,
@@ -57,9 +60,9 @@ mod tests {
     #[test]
     fn only_what_the_model_or_its_backend_did_counts() {
         let cases = [
-            (Kind::UpstreamUnreachable, None, Evidence::Silent),
-            (Kind::UpstreamTimeout, None, Evidence::Silent),
-            (Kind::UpstreamTimeout, Some(200), Evidence::Silent),
+            (Kind::UpstreamUnreachable, None, Evidence::Unreachable),
+            (Kind::UpstreamTimeout, None, Evidence::TimedOut),
+            (Kind::UpstreamTimeout, Some(200), Evidence::TimedOut),
             (Kind::UpstreamAuth, Some(401), Evidence::KeyRefused),
             (Kind::UpstreamAuth, Some(403), Evidence::KeyRefused),
             (Kind::UpstreamBusy, Some(429), Evidence::None),

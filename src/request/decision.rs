@@ -50,6 +50,8 @@ pub enum Exclusion {
     NotAllowed,
     /// It failed too often and is left alone for now.
     Unhealthy,
+    /// Nobody was there when it was called last, and it is left alone for now.
+    Unreachable,
     /// Its backend did not accept our key, and is left alone for now.
     KeyRefused,
 }
@@ -58,7 +60,7 @@ impl Exclusion {
     /// It says something of this moment, not of the policy or the request.
     pub fn passes(self) -> bool {
         match self {
-            Self::Unhealthy | Self::KeyRefused => true,
+            Self::Unhealthy | Self::Unreachable | Self::KeyRefused => true,
             Self::AboveMaxTier | Self::NoKey | Self::MissingCapability | Self::NotAllowed => false,
         }
     }

@@ -16,13 +16,10 @@ pub(super) const NOT_RUNNING: &str = "Could not connect to model server. Ensure 
 pub(super) fn error(outcome: &Outcome, policy: &Policy) -> String {
     let failed: Vec<&Attempt> =
         outcome.attempts.iter().filter(|attempt| attempt.result != AttemptResult::Skipped).collect();
-    let left_alone = || outcome.decision.left_alone().filter_map(|candidate| why_out(candidate, policy));
-    if !failed.is_empty()
-        && left_alone().next().is_none()
-        && failed.iter().all(|attempt| is_local_and_unreachable(attempt, policy))
-    {
+    if only_local_and_unreachable(outcome, &failed, policy) {
         return NOT_RUNNING.to_owned();
     }
+    let left_alone = || outcome.decision.left_alone().filter_map(|candidate| why_out(candidate, policy));
     let attempts = if failed.is_empty() { outcome.attempts.iter().collect() } else { failed };
     let told = last_of_each_model(&attempts).map(|attempt| sentence(attempt, policy)).collect::<Vec<_>>();
     match (told.is_empty(), &outcome.failure) {
@@ -33,9 +30,14 @@ pub(super) fn error(outcome: &Outcome, policy: &Policy) -> String {
     }
 }
 
-fn is_local_and_unreachable(attempt: &Attempt, policy: &Policy) -> bool {
-    let local = backend(&attempt.model, policy).is_some_and(|backend| backend.location == Location::Local);
-    attempt.result == AttemptResult::Connect && local
+/// Nobody was there at any local model: now, or when it was called last and has been left alone since.
+fn only_local_and_unreachable(outcome: &Outcome, failed: &[&Attempt], policy: &Policy) -> bool {
+    let local = |model: &ModelName| backend(model, policy).is_some_and(|backend| backend.location == Location::Local);
+    let mut left_alone = outcome.decision.left_alone().peekable();
+    let something_was_seen = !failed.is_empty() || (outcome.attempts.is_empty() && left_alone.peek().is_some());
+    something_was_seen
+        && failed.iter().all(|attempt| attempt.result == AttemptResult::Connect && local(&attempt.model))
+        && left_alone.all(|out| out.excluded == Some(Exclusion::Unreachable) && local(&out.model))
 }
 
 /// A model that was tried twice is told once.
@@ -114,6 +116,16 @@ fn why_out(candidate: &Candidate, policy: &Policy) -> Option<String> {
             match backend.map(|backend| backend.location) {
                 Some(Location::Local) => format!("{left_alone} Ensure LiteLLM proxy and Ollama are running."),
                 Some(Location::Hosted) | None => left_alone,
+            }
+        }
+        Exclusion::Unreachable => {
+            let left_alone = format!("{model} could not be reached lately and is left alone for up to {wait:?}.");
+            match backend {
+                Some(backend) if backend.location == Location::Hosted => {
+                    let name = &backend.name;
+                    format!("{left_alone} Check the network and the base_url of {name} in routing.yaml.")
+                }
+                Some(_) | None => format!("{left_alone} Ensure LiteLLM proxy and Ollama are running."),
             }
         }
         Exclusion::KeyRefused => match variable {

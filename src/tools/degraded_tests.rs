@@ -120,6 +120,20 @@ fn models_that_are_left_alone_are_told_whether_others_were_asked_or_not() {
 }
 
 #[test]
+fn a_local_model_that_is_left_alone_since_nobody_was_there_gets_the_lessons_sentence_too() {
+    let out = |model: &str, excluded| Candidate { model: model.into(), tier: "local".into(), excluded: Some(excluded) };
+    let told = |out: Vec<Candidate>| error(&outcome(Vec::new(), out), &policy());
+    assert_eq!(told(vec![out("small", Exclusion::Unreachable), out("big", Exclusion::NoKey)]), NOT_RUNNING);
+    let both = told(vec![out("small", Exclusion::Unreachable), out("big", Exclusion::Unreachable)]);
+    assert_eq!(
+        both,
+        "No model could be asked. small could not be reached lately and is left alone for up to 15s. Ensure LiteLLM \
+         proxy and Ollama are running. big could not be reached lately and is left alone for up to 15s. Check the \
+         network and the base_url of hosted in routing.yaml."
+    );
+}
+
+#[test]
 fn after_a_failure_the_model_that_only_lacks_a_key_is_named() {
     let mut keyed = policy();
     keyed.backends.values_mut().for_each(|backend| backend.key_variable = Some("OPENAI_API_KEY".into()));

@@ -57,6 +57,26 @@ async fn no_model_reachable() {
 }
 
 #[tokio::test]
+async fn a_model_that_nobody_serves_is_left_alone_also_by_the_next_process() {
+    let home = Home::new().policy(&format!("{POLICY}breaker: {{ open: 1h }}\n"));
+    let mut session = home.mcp().await;
+    first_task(&mut session).await;
+    let lesson = "Could not connect to model server. Ensure LiteLLM proxy and Ollama are running.";
+    let mut sent = Vec::new();
+    for _ in 0..3 {
+        let analysis = session.call("analyze_workload", json!({})).await.result();
+        assert_eq!((&analysis["status"], &analysis["error"]), (&json!("degraded"), &json!(lesson)));
+        sent.push(analysis["routing"]["attempts"].clone());
+    }
+    assert_eq!(sent, [1, 1, 0], "the third waits for nobody");
+    session.close().await;
+    let mut session = home.mcp().await;
+    let analysis = session.call("analyze_workload", json!({})).await.result();
+    assert_eq!(analysis["routing"]["attempts"], 0, "{analysis}");
+    says(analysis["error"].as_str().unwrap(), &["task-api-model failed lately", "left alone", "Ollama"]);
+}
+
+#[tokio::test]
 async fn nonsense() {
     let step = Step::reply("Colorless green ideas sleep furiously.");
     let error =
