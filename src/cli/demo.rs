@@ -43,7 +43,7 @@ async fn tell(app: &App) -> anyhow::Result<()> {
         let body = call(app, step.tool, arguments).await?;
         output::result(&answer(step, &body))?;
         for outcome in advance(app, &mut seen).await? {
-            output::result(&decision_lines(step, &outcome))?;
+            output::result(&decision_lines(step, &outcome, &app.policy))?;
             outcomes.push(outcome);
         }
     }
@@ -128,8 +128,8 @@ fn readable(text: &str) -> String {
     value.and_then(|value| serde_json::to_string_pretty(&value).ok()).unwrap_or_else(|| text.to_owned())
 }
 
-fn decision_lines(step: &Step, outcome: &Outcome) -> String {
-    let lines = story::outcome(outcome).join("\n");
+fn decision_lines(step: &Step, outcome: &Outcome, policy: &Policy) -> String {
+    let lines = story::outcome(outcome, policy).join("\n");
     let wide = WIDTH.saturating_sub(4);
     let indented = textwrap::indent(&render::wrapped(&lines, wide), "  │ ");
     format!("  ┌ {}: {}\n{indented}", step.tool, outcome.status.as_str())

@@ -41,14 +41,15 @@ pub(super) fn rehearsal(rehearsal: &Rehearsal, policy: &Policy) -> String {
 pub(super) fn past(past: &Outcome, policy: &Policy) -> String {
     let (door, tool) = (past.signals.door.as_str(), past.signals.target.as_str());
     let head = format!("{} {tool} ({door}): {}, policy {}", past.at, past.status.as_str(), past.policy_hash);
-    let tried: Vec<String> = outcome(past).into_iter().map(|line| format!("  {line}")).collect();
+    let tried: Vec<String> = outcome(past, policy).into_iter().map(|line| format!("  {line}")).collect();
     format!("{head}\n{}\n\nWhat was done\n{}", decision(&past.decision, policy), tried.join("\n"))
 }
 
 /// What a request did, line by line: where it was sent and why, each attempt, what it cost.
-pub(super) fn outcome(outcome: &Outcome) -> Vec<String> {
+pub(super) fn outcome(outcome: &Outcome, policy: &Policy) -> Vec<String> {
     let decision = &outcome.decision;
     let mut lines = vec![format!("route {} → {}", decision.route, tier(decision))];
+    lines.extend(decision.candidates.iter().filter_map(|candidate| without_key(candidate, policy)));
     lines.extend(outcome.attempts.iter().map(attempt));
     if outcome.attempts.is_empty() && outcome.status == Status::Degraded {
         lines.extend(outcome.failure.clone());
@@ -63,6 +64,12 @@ fn tier(decision: &Decision) -> String {
     }
     let why = decision.reasons.iter().rfind(|reason| reason.code != "route").map(|reason| reason.text.as_str());
     format!("tier {}. {}", decision.tier, why.unwrap_or_default())
+}
+
+/// A tier was wanted whose model cannot be called: that is worth a line of its own.
+fn without_key(candidate: &Candidate, policy: &Policy) -> Option<String> {
+    let why = candidate.excluded.filter(|why| *why == Exclusion::NoKey)?;
+    Some(format!("{} is out: {}", candidate.model, excluded(why, candidate, policy)))
 }
 
 fn attempt(attempt: &Attempt) -> String {

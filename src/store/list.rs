@@ -77,6 +77,9 @@ fn push_filter(sql: &mut Sql, query: &Query, today: Date) {
     if let Some(tag) = &query.tag {
         sql.push(" AND id IN (SELECT task FROM task_tags WHERE tag = ").push_bind(tag.clone()).push(")");
     }
+    if let Some(wanted) = query.open {
+        sql.push(if wanted { " AND " } else { " AND NOT " }).push("(").push(OPEN).push(")");
+    }
     if let Some(wanted) = query.ready {
         push_ready(sql, wanted);
     }

@@ -20,6 +20,8 @@ pub struct Query {
     pub assignee: Option<String>,
     pub project: Option<String>,
     pub tag: Option<String>,
+    /// Pending or in progress.
+    pub open: Option<bool>,
     /// Open, and everything that it depends on is done.
     pub ready: Option<bool>,
     /// Open, and its due day is past.
@@ -60,6 +62,7 @@ impl Default for Query {
             project: None,
             tag: None,
             ready: None,
+            open: None,
             overdue: None,
             due_before: None,
             due_after: None,

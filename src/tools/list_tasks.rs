@@ -31,6 +31,8 @@ struct Params {
     project: Option<String>,
     /// Only with this tag
     tag: Option<String>,
+    /// true: pending or in progress
+    open: Option<bool>,
     /// true: open and not waiting for another task
     ready: Option<bool>,
     /// true: open and past the due day
@@ -98,7 +100,7 @@ pub(super) fn spec(tool: Tool) -> ToolSpec {
         description: "List tasks, filtered and sorted; use it to find ids and to answer what is open, due or overdue. All \
                       filters given must hold. Concise by default, 20 a page; count is the total. For one task in full \
                       use get_task; for what to do next, suggest_next_action. \
-                      Example: {\"status\": \"pending\", \"due_before\": \"end of month\", \"sort\": \"due_date\"}",
+                      Example: {\"open\": true, \"due_before\": \"end of month\", \"sort\": \"due_date\"}",
         annotations: Annotations::READS,
     };
     tool_spec::<Params, Listed>(tool, about)
@@ -144,6 +146,7 @@ fn query(params: Params, today: Date) -> Result<Query> {
         assignee: params.assignee.map(|text| name("assignee", &text)).transpose()?,
         project: params.project.map(|text| name("project", &text)).transpose()?,
         tag: params.tag.map(|text| name("tag", &text)).transpose()?,
+        open: params.open,
         ready: params.ready,
         overdue: params.overdue,
         due_before: params.due_before.map(|text| day("due_before", &text, today)).transpose()?,

@@ -203,7 +203,10 @@ fn answered(
         applied: Vec::new(),
         dropped: Vec::new(),
     };
-    let computed = || format!("Model unavailable. This plan is computed.\n{}", plain_text(wanted, graph, &ground.plan));
+    // A model that answered was there; what was wrong with its answer stands in `error`.
+    let heard = consulted.outcome.attempts.iter().any(|attempt| attempt.rejection.is_some());
+    let why = if heard { "No model's plan was accepted." } else { "Model unavailable." };
+    let computed = || format!("{why} This plan is computed.\n{}", plain_text(wanted, graph, &ground.plan));
     let routing = Routing::of(&consulted.outcome);
     let (status, judged, error) = match consulted.given {
         Given::Accepted(judged) => (State::Ok, judged, None),

@@ -57,6 +57,7 @@ fn query() -> impl Strategy<Value = Query> {
         proptest::option::weighted(0.2, select(&["red", "green"][..]).prop_map(str::to_owned)),
     );
     let facts = (
+        proptest::option::weighted(0.3, any::<bool>()),
         proptest::option::weighted(0.4, any::<bool>()),
         proptest::option::weighted(0.3, any::<bool>()),
         proptest::option::weighted(0.2, day()),
@@ -65,13 +66,14 @@ fn query() -> impl Strategy<Value = Query> {
         1_u32..8,
     );
     (words, facts).prop_map(|((status, priority, assignee, project, tag), facts)| {
-        let (ready, overdue, due_before, due_after, sort, limit) = facts;
+        let (is_open, ready, overdue, due_before, due_after, sort, limit) = facts;
         Query {
             status,
             priority,
             assignee,
             project,
             tag,
+            open: is_open,
             ready,
             overdue,
             due_before,
@@ -113,6 +115,7 @@ fn expected(tasks: &[Task], query: &Query) -> Vec<Task> {
         .filter(|task| query.assignee.as_deref().is_none_or(|it| same_person(task, it)))
         .filter(|task| query.project.is_none() || query.project == task.project)
         .filter(|task| query.tag.as_ref().is_none_or(|it| task.tags.contains(it)))
+        .filter(|task| query.open.is_none_or(|it| it == open(task)))
         .filter(|task| query.ready.is_none_or(|it| it == (open(task) && !waits(task))))
         .filter(|task| query.overdue.is_none_or(|it| it == overdue(task)))
         .filter(|task| query.due_before.is_none_or(|it| task.due_date.is_some_and(|day| day <= it)))

@@ -58,7 +58,9 @@ impl Fault {
                 let weekday = day.strftime("%A");
                 (format!("`{text}` does not fit the calendar"), format!("{day} is a {weekday}. Leave the weekday out."))
             }
-            Self::OutOfRange => (format!("`{text}` is outside the years 1970 to 9999"), EXAMPLES.to_owned()),
+            Self::OutOfRange => {
+                (format!("`{text}` is too far away, or outside the years 1970 to 9999"), EXAMPLES.to_owned())
+            }
         };
         Error::bad_request(format!("`{field}`: {what}")).hint(hint)
     }

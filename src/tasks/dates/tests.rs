@@ -165,7 +165,7 @@ fn refusals_teach() {
             "`due_date`: `Monday, March 5 2027` does not fit the calendar 2027-03-05 is a Friday. Leave the weekday out."
                 .to_owned(),
         ),
-        ("1969-12-31", format!("`due_date`: `1969-12-31` is outside the years 1970 to 9999 {examples}")),
+        ("1969-12-31", format!("`due_date`: `1969-12-31` is too far away, or outside the years 1970 to 9999 {examples}")),
     ];
     for (phrase, expected) in cases {
         assert_eq!(read_on(TODAY, phrase), format!("refused: {expected}"));
