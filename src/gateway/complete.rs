@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::decide::{decide, nobody_wanted};
 use super::dispatch::Run;
 use super::format::FormatMemory;
+use super::parts::{Beginning, Inner};
 use super::record::{self, Settled};
 use super::{Ledger, Upstream, dispatch};
 use crate::cache::{Answers, CacheKey, CachedAnswer, KeyParts, Lookup};
@@ -31,20 +31,6 @@ use crate::telemetry::Metrics;
 /// The one way to a model. Cheap to clone; all clones are the same gateway.
 #[derive(Clone)]
 pub struct Gateway(pub(super) Arc<Inner>);
-
-pub(super) struct Inner {
-    pub policy: Arc<Policy>,
-    pub upstream: Box<dyn Upstream>,
-    pub answers: Answers,
-    pub limiter: Limiter,
-    pub board: Board,
-    pub formats: FormatMemory,
-    pub ledger: Box<dyn Ledger>,
-    pub metrics: Metrics,
-    requests: TaskTracker,
-    /// Parent of every request's token: cancelled when draining takes too long.
-    shutdown: CancellationToken,
-}
 
 /// How long cancelled requests get to write down what they spent.
 const SETTLING: Duration = Duration::from_secs(2);
@@ -136,19 +122,6 @@ impl Gateway {
                 tracing::error!("{} requests did not settle before the end", self.0.requests.len());
             }
         }
-    }
-}
-
-/// When a request came in, on both clocks.
-#[derive(Clone, Copy)]
-pub(super) struct Beginning {
-    pub at: Timestamp,
-    pub started: Instant,
-}
-
-impl Beginning {
-    pub fn now() -> Self {
-        Self { at: Timestamp::now(), started: Instant::now() }
     }
 }
 

@@ -3,9 +3,9 @@
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::complete::Inner;
 use super::decide::{Setback, may_follow};
 use super::meter::Meter;
+use super::parts::Inner;
 use crate::cache::CachedAnswer;
 use crate::chat::{ChatRequest, Finish};
 use crate::names::ModelName;

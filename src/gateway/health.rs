@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::Gateway;
-use super::complete::Inner;
 use super::decide::View;
 use super::dispatch::{End, Run};
+use super::parts::Inner;
 use crate::error::Kind;
 use crate::health::{Admission, Ailment, Evidence, Turn, evidence};
 use crate::names::ModelName;

@@ -18,6 +18,7 @@ pub(crate) mod fixtures;
 mod format;
 mod health;
 mod meter;
+mod parts;
 mod record;
 mod rehearse;
 mod retry;

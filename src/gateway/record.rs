@@ -3,8 +3,8 @@
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::complete::{Beginning, Inner};
 use super::health;
+use super::parts::{Beginning, Inner};
 use crate::chat::{NanoUsd, Price, Usage};
 use crate::names::ModelName;
 use crate::policy::Policy;

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::call::worst_case;
-use super::complete::Beginning;
 use super::decide::decide;
+use super::parts::Beginning;
 use super::{Gateway, dispatch};
 use crate::chat::{NanoUsd, Tokens};
 use crate::names::ModelName;

@@ -14,6 +14,9 @@ const OPEN_KEYS: [&str; 5] = ["base_url", "location", "prewarm", "status", "api_
 /// Shorter pieces are not looked for in messages: they would turn up inside ordinary words.
 const SHORTEST_SECRET: usize = 6;
 
+/// Words of the format that can stand on one line with a key: hidden there, but no secret when a message says them.
+const FORMAT_WORDS: [&str; 7] = ["base_url", "hosted", "llama_cpp", "location", "ollama", "prewarm", "status"];
+
 pub struct Mask {
     shown: Vec<u8>,
     /// The hidden values, to be kept out of messages too.
@@ -130,7 +133,12 @@ impl Mask {
         for piece in value.split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '{' | '}' | ',' | '[' | ']')) {
             let piece = piece.rsplit_once(":-").map_or(piece, |(_, default)| default);
             let is_variable = piece.starts_with('$') || value.contains(&format!("${{{piece}}}"));
-            if piece.len() >= SHORTEST_SECRET && !is_variable && !self.secrets.iter().any(|known| known == piece) {
+            let is_plain = FORMAT_WORDS.contains(&piece.trim_end_matches(':'));
+            if piece.len() >= SHORTEST_SECRET
+                && !is_variable
+                && !is_plain
+                && !self.secrets.iter().any(|known| known == piece)
+            {
                 self.secrets.push(piece.to_owned());
             }
         }

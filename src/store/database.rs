@@ -25,7 +25,11 @@ const POOL_PATIENCE: Duration = Duration::from_secs(15);
 /// How soon the switch to WAL is tried again while another process makes it: SQLite does not wait there by itself.
 const SWITCH_PAUSE: Duration = Duration::from_millis(10);
 
-const READERS: u32 = 4;
+const READERS: u32 = 3;
+
+/// Pages that each connection keeps, in KiB (negative means that to SQLite): the operating system caches the file too,
+/// and Claude Desktop runs each server twice.
+const PAGE_CACHE: &str = "-512";
 
 /// Statements kept prepared on each connection; all of ours and the common forms of the task list fit.
 const STATEMENTS: usize = 200;
@@ -85,6 +89,7 @@ impl Store {
             .busy_timeout(PATIENCE)
             .synchronous(SqliteSynchronous::Normal)
             .statement_cache_capacity(STATEMENTS)
+            .pragma("cache_size", PAGE_CACHE)
             .disable_statement_logging();
         let writer = pool(1).connect_with(options.clone()).await?;
         let reader = pool(READERS).connect_lazy_with(options.pragma("query_only", "on"));

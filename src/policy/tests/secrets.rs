@@ -73,6 +73,16 @@ fn what_is_no_secret_stays_readable() {
     assert!(shown.contains("context_tokens: few"), "{shown}");
 }
 
+#[test]
+fn a_message_keeps_the_words_of_the_format_that_share_a_line_with_a_key() {
+    let flow = "  openai: { base_url: https://api.openai.com/v1, api_key: \"${OPENAI_API_KEY:-}\", location: hosted }";
+    let shipped = crate::policy::BUILT_IN;
+    let (start, end) = (shipped.find("  openai:").unwrap(), shipped.find("\nmodels:").unwrap());
+    let text = format!("{}{flow}\n{}", &shipped[..start], &shipped[end..]);
+    let shown = compile(&text).problems.render(false);
+    assert!(shown.contains("hosted backend `openai` has no key"), "{shown}");
+}
+
 proptest! {
     /// Cuts and stray characters anywhere in the file: nothing panics, and the key stays hidden.
     #[test]
