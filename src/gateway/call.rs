@@ -71,13 +71,18 @@ impl Run<'_> {
             }
             let left = self.meter.attempt_time(Instant::now(), more);
             match retry::after(&error, calls, &self.policy.retry, fastrand::f64(), left) {
-                Step::Again { wait } if self.inner.is_well(&model.spec.name) => self.pause(wait).await,
+                Step::Again { wait } if self.may_retry(&model.spec.name) => self.pause(wait).await,
                 Step::Again { .. } | Step::Other => {
                     return End::Setback { setback: Setback::Failed, why: told(&error) };
                 }
                 Step::Stop => return End::Stop { why: told(&error) },
             }
         }
+    }
+
+    /// A model that has just been given up, and a process that has made its share of second tries, go on elsewhere.
+    fn may_retry(&self, model: &ModelName) -> bool {
+        self.inner.is_well(model) && self.inner.retries().take(&self.policy.retry, Instant::now())
     }
 
     async fn pause(&self, wait: Duration) {

@@ -4,8 +4,8 @@
 //! stops the upstream call and still settles.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -51,6 +51,7 @@ impl Gateway {
             answers: Answers::new(policy.cache_max_bytes),
             limiter: Limiter::new(&policy),
             board: Board::new(policy.breaker, models),
+            retries: Mutex::default(),
             formats: FormatMemory::default(),
             requests: TaskTracker::new(),
             shutdown: CancellationToken::new(),

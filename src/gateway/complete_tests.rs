@@ -92,6 +92,20 @@ async fn a_busy_model_is_asked_again_after_the_wait_it_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn second_tries_are_bounded_over_all_requests_and_first_ones_are_not() {
+    let mut policy = with_route(policy(), |route| route.fallback.upward = false);
+    policy.retry.budget = 0.0;
+    policy.retry.budget_floor_per_minute = 1;
+    let busy = || Step::Busy(Duration::from_secs(1));
+    let world = world(policy, [("small", vec![busy(), busy(), busy(), busy()])]);
+    let calls = |outcome: &Outcome| outcome.attempts.len();
+    assert_eq!(calls(&world.ask().await.0), 2, "the floor allows one");
+    assert_eq!(calls(&world.ask().await.0), 1, "and no more in this minute");
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(calls(&world.ask().await.0), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stall_leaves_time_for_the_next_model_and_the_deadline_holds() {
     let world = world(policy(), [("small", vec![Step::Never]), ("big", vec![Step::Never])]);
     let (outcome, _) = world.ask().await;

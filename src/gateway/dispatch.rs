@@ -124,6 +124,7 @@ impl<'a> Run<'a> {
     /// let it go.
     pub async fn ask_candidates(&mut self) -> Option<CachedAnswer> {
         let candidates: Vec<&Candidate> = self.candidates().collect();
+        self.inner.retries().request(Instant::now());
         let mut next = (!candidates.is_empty()).then_some((0, AttemptKind::First));
         while let Some((at, kind)) = next {
             let candidate = candidates.get(at)?;

@@ -36,7 +36,14 @@ pub fn policy() -> Policy {
         tiers: vec![tier("local", "small"), tier("hosted", "big")],
         classifier: Classifier { thresholds: BTreeMap::new(), weights: BTreeMap::new() },
         routes: vec![route()],
-        retry: Retry { max_per_model: 2, initial: SECOND / 4, max: 8 * SECOND, max_retry_after: 15 * SECOND },
+        retry: Retry {
+            max_per_model: 2,
+            initial: SECOND / 4,
+            max: 8 * SECOND,
+            max_retry_after: 15 * SECOND,
+            budget: 0.2,
+            budget_floor_per_minute: 10,
+        },
         breaker: Breaker { failures: 5, window: 30 * SECOND, consecutive_timeouts: 2, open: 15 * SECOND, probes: 1 },
         cache_max_bytes: 1 << 20,
     }

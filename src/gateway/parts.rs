@@ -1,6 +1,6 @@
 //! What the steps of a request share: the gateway's parts, built once, and when the request came in.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -11,7 +11,7 @@ use super::format::FormatMemory;
 use super::{Ledger, Upstream};
 use crate::cache::Answers;
 use crate::health::Board;
-use crate::limit::Limiter;
+use crate::limit::{Limiter, RetryBudget};
 use crate::policy::Policy;
 use crate::telemetry::Metrics;
 
@@ -21,12 +21,20 @@ pub(super) struct Inner {
     pub answers: Answers,
     pub limiter: Limiter,
     pub board: Board,
+    pub retries: Mutex<RetryBudget>,
     pub formats: FormatMemory,
     pub ledger: Box<dyn Ledger>,
     pub metrics: Metrics,
     pub requests: TaskTracker,
     /// Parent of every request's token: cancelled when draining takes too long.
     pub shutdown: CancellationToken,
+}
+
+impl Inner {
+    /// The second tries that this process may still make.
+    pub fn retries(&self) -> MutexGuard<'_, RetryBudget> {
+        self.retries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// When a request came in, on both clocks.

@@ -54,7 +54,14 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn policy() -> Retry {
-        Retry { max_per_model: 3, initial: Duration::from_millis(250), max: 8 * SECOND, max_retry_after: 15 * SECOND }
+        Retry {
+            max_per_model: 3,
+            initial: Duration::from_millis(250),
+            max: 8 * SECOND,
+            max_retry_after: 15 * SECOND,
+            budget: 0.2,
+            budget_floor_per_minute: 10,
+        }
     }
 
     fn step(kind: Kind, retry_after: Option<Duration>, calls: u32) -> Step {

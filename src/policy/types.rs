@@ -153,6 +153,10 @@ pub struct Retry {
     pub initial: Duration,
     pub max: Duration,
     pub max_retry_after: Duration,
+    /// Second tries of the last minute, as a share of its requests, from 0 to 1.
+    pub budget: f64,
+    /// As many as these are made in any case.
+    pub budget_floor_per_minute: u32,
 }
 
 /// When a model that keeps failing is left alone, and for how long.

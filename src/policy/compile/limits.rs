@@ -15,6 +15,8 @@ const RETRY: Retry = Retry {
     initial: Duration::from_millis(250),
     max: Duration::from_secs(8),
     max_retry_after: Duration::from_secs(15),
+    budget: 0.2,
+    budget_floor_per_minute: 10,
 };
 const BREAKER: Breaker = Breaker {
     failures: 5,
@@ -75,6 +77,8 @@ impl Meaning<'_> {
             initial: or(raw.initial, RETRY.initial),
             max: or(raw.max, RETRY.max),
             max_retry_after: or(raw.max_retry_after, RETRY.max_retry_after),
+            budget: raw.budget.map_or(RETRY.budget, |share| share.0),
+            budget_floor_per_minute: raw.budget_floor_per_minute.unwrap_or(RETRY.budget_floor_per_minute),
         };
         if retry.max_per_model == 0 {
             let problem = self.error(&["retry", "max_per_model"], "with 0 calls no model is ever asked");

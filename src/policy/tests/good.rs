@@ -93,16 +93,7 @@ fn the_reference_differs_only_by_what_is_not_supported_yet() {
         .collect();
     assert_eq!(
         said,
-        [
-            "`classifier.explore`",
-            "`match.endpoints`",
-            "`sticky`",
-            "`check`",
-            "`retry.budget`",
-            "`retry.budget_floor_per_minute`",
-            "`budgets`",
-            "`ledger.retain`",
-        ]
+        ["`classifier.explore`", "`match.endpoints`", "`sticky`", "`check`", "`budgets`", "`ledger.retain`",]
     );
 }
 

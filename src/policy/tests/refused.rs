@@ -286,13 +286,6 @@ fn what_is_not_yet_supported_is_refused_by_name() {
         ("routes.*.match.callers", "projects: [payroll]", "callers: [ann]", "match.callers"),
         ("routes.*.sticky", "    tier: none\n", "    tier: none\n    sticky: conversation\n", "sticky"),
         ("routes.*.check", "    tier: none\n", "    tier: none\n    check: record\n", "check"),
-        ("retry.budget", "max: 8s,", "max: 8s, budget: 20%,", "retry.budget"),
-        (
-            "retry.budget_floor_per_minute",
-            "max: 8s,",
-            "max: 8s, budget_floor_per_minute: 10,",
-            "retry.budget_floor_per_minute",
-        ),
         ("budgets", "version: 1\n", "version: 1\nbudgets: [{ name: m, limit_usd: 20, per: month }]\n", "budgets"),
         ("ledger.retain", "version: 1\n", "version: 1\nledger: { retain: 90d }\n", "ledger.retain"),
         (
