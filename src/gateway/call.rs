@@ -257,11 +257,9 @@ impl Run<'_> {
             .result
             .as_ref()
             .is_err_and(|error| matches!(error.kind, Kind::UpstreamCut | Kind::UpstreamTimeout | Kind::UpstreamFailed));
-        let text = answer.partial.as_ref().map(|partial| partial.text.as_str()).unwrap_or_default();
+        let text = answer.partial.as_ref().filter(|_| broke).and_then(|partial| (self.ask.salvage)(&partial.text));
         let longest = self.partial.as_ref().map_or(0, String::len);
-        if broke && text.len() > longest {
-            self.partial = Some(text.to_owned());
-        }
+        self.partial = text.filter(|text| text.len() > longest).or_else(|| self.partial.take());
     }
 
     fn next_number(&self) -> u32 {

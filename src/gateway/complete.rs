@@ -24,7 +24,7 @@ use crate::health::Board;
 use crate::limit::Limiter;
 use crate::policy::{Policy, Route};
 use crate::provider::Sender;
-use crate::request::{Ask, CacheUse, Completion, Decision, Outcome, Signals, Status};
+use crate::request::{Ask, CacheUse, Completion, Decision, Outcome, Signals, Status, Verdict};
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
@@ -181,11 +181,7 @@ async fn find_answer(inner: &Inner, route: &Route, ask: &Ask, run: &mut Run<'_>)
     }
     let key = key(&inner.policy, ask, run);
     if ask.fresh {
-        let answer = run.ask_candidates().await;
-        if let Some(answer) = answer.as_ref().filter(|answer| dispatch::is_whole(answer)) {
-            inner.answers.keep(key, answer.clone()).await;
-        }
-        return (answer, CacheUse::Bypass);
+        return (ask_afresh(inner, key, run).await, CacheUse::Bypass);
     }
     let (cancel, left) = (run.cancel.clone(), run.time_left());
     let leads = AtomicBool::new(false);
@@ -203,6 +199,10 @@ async fn find_answer(inner: &Inner, route: &Route, ask: &Ask, run: &mut Run<'_>)
         () = follower_gives_up(&cancel, left, &leads) => None,
     };
     match lookup {
+        // Kept from before a change that the request does not show, and wrong by now.
+        Some(Lookup::Hit(answer) | Lookup::Shared(answer)) if !still_accepted(ask, &answer) => {
+            (ask_afresh(inner, key, run).await, CacheUse::Bypass)
+        }
         Some(Lookup::Hit(answer)) => (Some(CachedAnswer::clone(&answer)), CacheUse::Hit),
         Some(Lookup::Shared(answer)) => (Some(CachedAnswer::clone(&answer)), CacheUse::Shared),
         Some(Lookup::Led) => (own, CacheUse::Miss),
@@ -212,6 +212,19 @@ async fn find_answer(inner: &Inner, route: &Route, ask: &Ask, run: &mut Run<'_>)
             (None, CacheUse::Miss)
         }
     }
+}
+
+/// Passes by what is kept, and keeps the new answer in its place.
+async fn ask_afresh(inner: &Inner, key: CacheKey, run: &mut Run<'_>) -> Option<CachedAnswer> {
+    let answer = run.ask_candidates().await;
+    if let Some(answer) = answer.as_ref().filter(|answer| dispatch::is_whole(answer)) {
+        inner.answers.keep(key, answer.clone()).await;
+    }
+    answer
+}
+
+fn still_accepted(ask: &Ask, kept: &CachedAnswer) -> bool {
+    ask.check.as_ref().is_none_or(|check| check(&kept.reply) == Verdict::Accepted)
 }
 
 /// A request that waits for another's call stops waiting when its own caller goes away or its time is up. One that

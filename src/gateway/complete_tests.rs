@@ -123,6 +123,10 @@ async fn a_cut_stream_goes_on_and_what_it_said_is_kept_if_nobody_answers() {
     let (outcome, completion) = nobody.ask().await;
     assert_eq!((outcome.status, text(&completion)), (Status::Partial, "half an ans"));
     assert_eq!(outcome.attempts[0].usage_source, crate::chat::UsageSource::Estimated);
+    let secret = vec![Step::Cut("a secret half")];
+    let unfit = world(policy(), [("small", secret), ("big", vec![Step::Fails(Kind::UpstreamAuth)])]);
+    let (outcome, completion) = unfit.ask().await;
+    assert_eq!((outcome.status, completion), (Status::Degraded, Completion::None), "nothing of it may be shown");
 }
 
 #[tokio::test(start_paused = true)]
@@ -260,6 +264,25 @@ async fn equal_questions_are_answered_from_the_cache_and_fresh_ones_are_not() {
     let fresh = Ask { fresh: true, ..ask(CancellationToken::new()) };
     assert_eq!(world.gateway.complete(fresh).await.0.cache, CacheUse::Bypass);
     assert_eq!(world.script.called().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kept_answer_that_is_wrong_by_now_is_asked_for_again_in_the_same_request() {
+    let cached = with_route(policy(), |route| route.cache_ttl = Duration::from_secs(600));
+    let world = world(cached, [("small", vec![Step::Says("was right"), Step::Says("is right")])]);
+    assert_eq!(world.ask().await.0.status, Status::Ok);
+    let check = Arc::new(|reply: &crate::chat::Reply| match reply.text.as_str() {
+        "was right" => Verdict::Rejected(crate::request::Rejection::new(
+            crate::request::RejectionCode::ClosedTask,
+            "The answer named a task that is done.",
+        )),
+        _ => Verdict::Accepted,
+    });
+    let changed = Ask { check: Some(check), ..ask(CancellationToken::new()) };
+    let (outcome, completion) = world.gateway.complete(changed).await;
+    assert_eq!((outcome.status, outcome.cache, text(&completion)), (Status::Ok, CacheUse::Bypass, "is right"));
+    assert_eq!(world.kept.0.lock().unwrap().len(), 2, "one outcome a request");
+    assert_eq!(text(&world.ask().await.1), "is right", "the new answer took the old one's place");
 }
 
 #[tokio::test(start_paused = true)]

@@ -23,7 +23,7 @@ pub(super) struct Run<'a> {
     pub attempts: Vec<Attempt>,
     /// What was wrong with the answers so far, for the next model.
     pub rejections: Vec<Rejection>,
-    /// The longest text of a stream that broke.
+    /// The longest text that may be shown of a stream that broke.
     pub partial: Option<String>,
     decision: &'a Decision,
     failure: Option<String>,

@@ -16,6 +16,9 @@ pub type Render = Arc<dyn Fn(&ModelSpec, &[Rejection]) -> Result<ChatRequest, To
 /// A deterministic test of an answer.
 pub type Check = Arc<dyn Fn(&Reply) -> Verdict + Send + Sync>;
 
+/// What may be shown of the text so far of an answer that broke off; `None`: nothing of it.
+pub type Salvage = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// Receives progress while the request runs. It must not block.
 pub type ProgressSink = Arc<dyn Fn(Progress) + Send + Sync>;
 
@@ -27,7 +30,8 @@ pub struct Ask {
     pub check: Option<Check>,
     /// Changes when the prompt's wording does: part of the cache key, and of what pass rates are counted by.
     pub prompt_version: &'static str,
-    pub max_output: Tokens,
+    /// What a broken stream may still give.
+    pub salvage: Salvage,
     /// The tool has an answer from logic if no model's is accepted: the request ends degraded, not failed.
     pub answers_anyway: bool,
     /// Pass by the cache.

@@ -11,7 +11,7 @@ mod decision;
 mod outcome;
 mod signals;
 
-pub use ask::{Ask, Check, Progress, ProgressSink, Render, TooLong};
+pub use ask::{Ask, Check, Progress, ProgressSink, Render, Salvage, TooLong};
 pub use attempt::{Attempt, AttemptKind, AttemptResult, Limit};
 pub use caller::Caller;
 pub use check::{Rejection, RejectionCode, Verdict};

@@ -90,7 +90,7 @@ words!(
 pub enum Completion {
     /// An accepted (or unchecked) answer.
     Answer(Reply),
-    /// A stream that broke, and nobody else answered.
+    /// What may be shown of a stream that broke, when nobody else answered.
     Partial(String),
     None,
 }

@@ -161,13 +161,17 @@ pub(super) async fn run(call: &Call<'_>, arguments: Map<String, Value>) -> Resul
             let known = known.clone();
             move |reply: &Reply| judge(reply, &known, computed)
         }),
+        salvage: Arc::new({
+            let known = known.clone();
+            move |text: &str| readable(text, &known)
+        }),
         measures: measures(facts::measure(&graph, call.today, workload.ratio), PRIORITIES),
         projects: projects(graph.open()),
         note: format!("Analyzing {}…", counted(workload.open, "task", "tasks")),
         fresh: params.fresh.unwrap_or(false),
     };
     let consulted = consult(call, question).await?;
-    Ok(result(&graph, &workload, &known, consulted, call))
+    Ok(result(&graph, &workload, consulted, call))
 }
 
 /// The answer's JSON, its assessment within one step of the computed one, its ids open, its text readable.
@@ -210,23 +214,14 @@ fn priorities(object: &Map<String, Value>, known: &Known) -> Result<Vec<TaskId>,
     Ok(ids)
 }
 
-fn result(
-    graph: &Graph<'_>,
-    workload: &Workload,
-    known: &Known,
-    consulted: Consulted<Judged>,
-    call: &Call<'_>,
-) -> Analysis {
+fn result(graph: &Graph<'_>, workload: &Workload, consulted: Consulted<Judged>, call: &Call<'_>) -> Analysis {
     let routing = Routing::of(&consulted.outcome);
     let error = || Some(degraded::error(&consulted.outcome, &call.gateway.policy()));
     let computed: Vec<TaskId> = workload.priorities.iter().take(PRIORITIES).map(|first| first.id).collect();
     let of_facts = Judged { assessment: workload.assessment, priorities: computed, analysis: basic_summary(workload) };
     let (status, judged, error) = match consulted.given {
         Given::Accepted(judged) => (State::Ok, judged, None),
-        Given::Partial(text) => match readable(&text, known) {
-            Some(analysis) => (State::Partial, Judged { analysis, ..of_facts }, error()),
-            None => (State::Degraded, of_facts, error()),
-        },
+        Given::Partial(analysis) => (State::Partial, Judged { analysis, ..of_facts }, error()),
         Given::Nothing => (State::Degraded, of_facts, error()),
     };
     Analysis {

@@ -6,7 +6,7 @@ use super::prompts::{self, Prompt};
 use super::toolbox::Call;
 use crate::chat::{ModelSpec, Reply};
 use crate::error::{Error, Kind, Result};
-use crate::request::{Ask, Completion, Measures, Outcome, Progress, Rejection, Signals, Status, Verdict};
+use crate::request::{Ask, Completion, Measures, Outcome, Progress, Rejection, Salvage, Signals, Status, Verdict};
 use crate::tasks::facts::Measured;
 
 /// Reads an answer and holds it against the facts. Pure: the same answer always gets the same verdict.
@@ -15,6 +15,8 @@ pub(super) type Judge<A> = Arc<dyn Fn(&Reply) -> Result<A, Rejection> + Send + S
 pub(super) struct Question<A> {
     pub prompt: Prompt,
     pub judge: Judge<A>,
+    /// What may be shown of an answer that broke off.
+    pub salvage: Salvage,
     pub measures: Measures,
     /// Projects of the tasks in the question: who may see them is for the policy to say.
     pub projects: Vec<String>,
@@ -26,7 +28,7 @@ pub(super) struct Question<A> {
 /// What came of it.
 pub(super) enum Given<A> {
     Accepted(A),
-    /// The text so far of an answer that broke off, unchecked.
+    /// What may be shown of an answer that broke off.
     Partial(String),
     Nothing,
 }
@@ -38,31 +40,14 @@ pub(super) struct Consulted<A> {
 
 pub(super) async fn consult<A: 'static>(call: &Call<'_>, question: Question<A>) -> Result<Consulted<A>> {
     if let Some(rehearsed) = &call.rehearsal {
-        let (rehearsal, outcome) = call.gateway.rehearse(&written(call, &question, &Arc::new(question.prompt.clone())));
+        let (rehearsal, outcome) = call.gateway.rehearse(&written(call, &question));
         // A tool asks one question; a second one would not change what is explained.
         let _ = rehearsed.set(rehearsal);
         return Ok(Consulted { given: Given::Nothing, outcome });
     }
     (call.context.progress)(Progress::Note(question.note.clone()));
-    let prompt = Arc::new(question.prompt.clone());
-    let (outcome, given) = ask(call, &question, &prompt, question.fresh).await?;
-    if outcome.status == Status::Cached && matches!(given, Given::Nothing) {
-        // Kept from before a change that the prompt does not show, and wrong by now.
-        let (outcome, given) = ask(call, &question, &prompt, true).await?;
-        return Ok(Consulted { given, outcome });
-    }
-    Ok(Consulted { given, outcome })
-}
-
-async fn ask<A: 'static>(
-    call: &Call<'_>,
-    question: &Question<A>,
-    prompt: &Arc<Prompt>,
-    fresh: bool,
-) -> Result<(Outcome, Given<A>)> {
-    let ask = Ask { fresh, ..written(call, question, prompt) };
     call.settled_by_gateway();
-    let (outcome, completion) = call.gateway.complete(ask).await;
+    let (outcome, completion) = call.gateway.complete(written(call, &question)).await;
     if outcome.status == Status::Cancelled {
         return Err(Error::new(Kind::Cancelled, "The call was cancelled"));
     }
@@ -71,12 +56,12 @@ async fn ask<A: 'static>(
         Completion::Partial(text) => Given::Partial(text),
         Completion::None => Given::Nothing,
     };
-    Ok((outcome, given))
+    Ok(Consulted { given, outcome })
 }
 
 /// The question as the gateway takes it.
-fn written<A: 'static>(call: &Call<'_>, question: &Question<A>, prompt: &Arc<Prompt>) -> Ask {
-    let (render, judge) = (prompt.clone(), question.judge.clone());
+fn written<A: 'static>(call: &Call<'_>, question: &Question<A>) -> Ask {
+    let (prompt, judge) = (question.prompt.clone(), question.judge.clone());
     Ask {
         signals: Signals {
             projects: question.projects.clone(),
@@ -85,13 +70,13 @@ fn written<A: 'static>(call: &Call<'_>, question: &Question<A>, prompt: &Arc<Pro
             ..call.signals()
         },
         caller: call.context.caller.clone(),
-        render: Arc::new(move |spec: &ModelSpec, rejections: &[Rejection]| render.render(spec, rejections)),
+        render: Arc::new(move |spec: &ModelSpec, rejections: &[Rejection]| prompt.render(spec, rejections)),
         check: Some(Arc::new(move |reply: &Reply| match judge(reply) {
             Ok(_) => Verdict::Accepted,
             Err(rejection) => Verdict::Rejected(rejection),
         })),
         prompt_version: prompts::VERSION,
-        max_output: prompts::ANSWER,
+        salvage: question.salvage.clone(),
         answers_anyway: true,
         fresh: question.fresh,
         progress: call.context.progress.clone(),

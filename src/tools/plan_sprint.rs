@@ -160,6 +160,10 @@ pub(super) async fn run(call: &Call<'_>, arguments: Map<String, Value>) -> Resul
             let ground = ground.clone();
             move |reply: &Reply| -> Result<Judged, Rejection> { judge(reply, &ground) }
         }),
+        salvage: Arc::new({
+            let ground = ground.clone();
+            move |text: &str| readable(text, &ground)
+        }),
         measures: measures(facts::measure(&graph, call.today, load), computed.selected.len()),
         projects: projects(graph.open()),
         note: match graph.open().len() {
@@ -210,10 +214,7 @@ fn answered(
     let routing = Routing::of(&consulted.outcome);
     let (status, judged, error) = match consulted.given {
         Given::Accepted(judged) => (State::Ok, judged, None),
-        Given::Partial(text) => match readable(&text, ground) {
-            Some(so_far) => (State::Partial, of_facts(so_far), error()),
-            None => (State::Degraded, of_facts(computed()), error()),
-        },
+        Given::Partial(so_far) => (State::Partial, of_facts(so_far), error()),
         Given::Nothing => (State::Degraded, of_facts(computed()), error()),
     };
     Planning { status, error, ..result(wanted, graph, judged, routing) }

@@ -95,6 +95,8 @@ pub(super) async fn run(call: &Call<'_>, arguments: Map<String, Value>) -> Resul
     let question = Question {
         prompt: prompts::smart_prioritize::prompt(&graph, &description, &suggestion, call.today),
         judge: Arc::new(move |reply: &Reply| judge(reply, &known)),
+        // Half a JSON object is no recommendation.
+        salvage: Arc::new(|_| None),
         measures: Measures { tasks: 1, people: 1, output_items: OUTPUT_ITEMS, ..Measures::default() },
         projects: projects(alike()),
         note: "Looking at the description…".to_owned(),
@@ -103,7 +105,6 @@ pub(super) async fn run(call: &Call<'_>, arguments: Map<String, Value>) -> Resul
     let consulted = consult(call, question).await?;
     let (status, suggested, error) = match consulted.given {
         Given::Accepted(suggested) => (State::Ok, suggested, None),
-        // Half a JSON object is no recommendation.
         Given::Partial(_) | Given::Nothing => {
             let error = degraded::error(&consulted.outcome, &call.gateway.policy());
             (State::Degraded, from_facts(&suggestion), Some(error))

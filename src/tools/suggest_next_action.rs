@@ -109,6 +109,10 @@ pub(super) async fn run(call: &Call<'_>, arguments: Map<String, Value>) -> Resul
             let asked_about: HashSet<TaskId> = ranking.tasks.iter().map(|ranked| ranked.id).collect();
             move |reply: &Reply| judge(reply, &known, &asked_about)
         }),
+        salvage: Arc::new({
+            let known = known.clone();
+            move |text: &str| readable(text, &known)
+        }),
         measures: measures(facts::measure(&graph, call.today, 0.0), OUTPUT_ITEMS),
         projects: projects(ranking.tasks.iter().filter_map(|ranked| graph.task(ranked.id))),
         note: format!("Ranking {}…", counted(ranking.considered, "task", "tasks")),
@@ -116,7 +120,7 @@ pub(super) async fn run(call: &Call<'_>, arguments: Map<String, Value>) -> Resul
     };
     let consulted = consult(call, question).await?;
     let error = degraded::error(&consulted.outcome, &call.gateway.policy());
-    let settled = settle(consulted.given, from_facts(&graph, &ranking, best), &known, error);
+    let settled = settle(consulted.given, from_facts(&graph, &ranking, best), error);
     Ok(at.result(&graph, settled, Routing::of(&consulted.outcome)))
 }
 
@@ -190,18 +194,14 @@ struct Settled {
     error: Option<String>,
 }
 
-fn settle(given: Given<Judged>, of_facts: Judged, known: &Known, error: String) -> Settled {
-    let so_far = match given {
-        Given::Accepted(judged) => return Settled { status: State::Ok, judged, error: None },
-        Given::Partial(text) => readable(&text, known),
-        Given::Nothing => None,
-    };
-    match so_far {
-        Some(so_far) => {
+fn settle(given: Given<Judged>, of_facts: Judged, error: String) -> Settled {
+    match given {
+        Given::Accepted(judged) => Settled { status: State::Ok, judged, error: None },
+        Given::Partial(so_far) => {
             let suggestion = format!("{}\n\nA model had begun to say: {so_far}", of_facts.suggestion);
             Settled { status: State::Partial, judged: Judged { suggestion, ..of_facts }, error: Some(error) }
         }
-        None => Settled { status: State::Degraded, judged: of_facts, error: Some(error) },
+        Given::Nothing => Settled { status: State::Degraded, judged: of_facts, error: Some(error) },
     }
 }
 

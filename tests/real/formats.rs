@@ -65,7 +65,7 @@ async fn answered(gateway: &Gateway, question: &'static str) -> Outcome {
         render: Arc::new(render),
         check: None,
         prompt_version: "test",
-        max_output: Tokens(30),
+        salvage: Arc::new(|_| None),
         answers_anyway: false,
         fresh: true,
         progress: Arc::new(|_| {}),
