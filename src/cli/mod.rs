@@ -49,7 +49,7 @@ struct Global {
     #[arg(long, global = true, value_name = "ADDRESS")]
     listen: Option<String>,
     /// What is logged to standard error: a level, or targets such as taskgate=debug [env: TASKGATE_LOG] [default: info
-    /// for mcp and serve, else warn]
+    /// for mcp and serve, else error]
     #[arg(long, global = true, value_name = "FILTER")]
     log: Option<String>,
 }
@@ -106,7 +106,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     };
     // What a command did is its result; a server has nothing else to say than its log.
     let asked_for_a_log = cli.global.log.is_some() || environment("TASKGATE_LOG").is_some_and(|log| !log.is_empty());
-    telemetry::log::init(if serves || asked_for_a_log { &settings.log } else { "warn" })?;
+    telemetry::log::init(if serves || asked_for_a_log { &settings.log } else { "error" })?;
     let Some(policy) = read_policy(&settings, &environment) else { return Ok(ExitCode::FAILURE) };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(run_with_app(&cli.command, &settings, policy));
