@@ -14,7 +14,7 @@ mod query;
 pub mod rank;
 mod reach;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 pub mod similar;
 mod stored;
 mod text;

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Hours, Priority, Status, Task, TaskId};
 
 /// Pending, normal, undated, without an estimate.
-pub(super) fn task(id: u32) -> Task {
+pub(crate) fn task(id: u32) -> Task {
     Task {
         id: TaskId(id),
         title: format!("Task number {id}"),

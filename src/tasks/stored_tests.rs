@@ -10,24 +10,9 @@ fn at(text: &str) -> Timestamp {
 }
 
 fn bare() -> Task {
-    Task {
-        id: TaskId(1),
-        title: "Review budget".into(),
-        description: None,
-        priority: Priority::High,
-        status: Status::Pending,
-        due_date: None,
-        created_at: at("2026-01-02T14:30:00Z"),
-        updated_at: at("2026-01-02T14:30:00Z"),
-        completed_at: None,
-        assignee: None,
-        estimate: None,
-        tags: Vec::new(),
-        project: None,
-        parent_id: None,
-        depends_on: Vec::new(),
-        version: 1,
-    }
+    let created_at = at("2026-01-02T14:30:00Z");
+    let title = "Review budget".into();
+    Task { title, priority: Priority::High, created_at, updated_at: created_at, ..crate::tasks::samples::task(1) }
 }
 
 #[test]

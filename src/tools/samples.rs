@@ -1,35 +1,13 @@
 //! Tasks for tests of the tools.
 
-use jiff::Timestamp;
 use jiff::civil::{Date, date};
 
 use crate::chat::{Finish, ModelSpec, Reply, Tokens};
+pub(super) use crate::tasks::samples::task;
 use crate::tasks::{Priority, Status, Task, TaskId};
 
 /// A Monday.
 pub(super) const TODAY: Date = date(2026, 11, 23);
-
-/// Pending, normal, undated, without an estimate.
-pub(super) fn task(id: u32) -> Task {
-    Task {
-        id: TaskId(id),
-        title: format!("Task number {id}"),
-        description: None,
-        priority: Priority::Normal,
-        status: Status::Pending,
-        due_date: None,
-        created_at: Timestamp::UNIX_EPOCH,
-        updated_at: Timestamp::UNIX_EPOCH,
-        completed_at: None,
-        assignee: None,
-        estimate: None,
-        tags: Vec::new(),
-        project: None,
-        parent_id: None,
-        depends_on: Vec::new(),
-        version: 1,
-    }
-}
 
 /// 1 urgent and due tomorrow, 2 waits for 1, 3 is done, 4 is low and large.
 pub(super) fn board() -> Vec<Task> {
