@@ -202,7 +202,6 @@ impl Run<'_> {
         let (usage, usage_source) = usage(&answer, request);
         let cost = model.price.map_or(NanoUsd::ZERO, |price: Price| price.cost(usage));
         self.meter.spend(cost);
-        self.keep_partial(&answer);
         let called = unfiltered(answer.result, name);
         self.attempts.push(Attempt {
             n: self.next_number(),
@@ -222,6 +221,8 @@ impl Run<'_> {
             latency: started.elapsed(),
             http_status: answer.http_status,
         });
+        // After the row: what a tool makes of the text may panic, and the row must not be lost with it.
+        self.keep_partial(&called, answer.partial);
         (called, evidence)
     }
 
@@ -252,12 +253,11 @@ impl Run<'_> {
         }
     }
 
-    fn keep_partial(&mut self, answer: &Answer) {
-        let broke = answer
-            .result
+    fn keep_partial(&mut self, called: &Called, partial: Option<Reply>) {
+        let broke = called
             .as_ref()
             .is_err_and(|error| matches!(error.kind, Kind::UpstreamCut | Kind::UpstreamTimeout | Kind::UpstreamFailed));
-        let text = answer.partial.as_ref().filter(|_| broke).and_then(|partial| (self.ask.salvage)(&partial.text));
+        let text = partial.filter(|_| broke).and_then(|partial| (self.ask.salvage)(&partial.text));
         let longest = self.partial.as_ref().map_or(0, String::len);
         self.partial = text.filter(|text| text.len() > longest).or_else(|| self.partial.take());
     }
@@ -288,7 +288,7 @@ pub(super) fn worst_case(model: &Model, request: &ChatRequest) -> NanoUsd {
     model.price.map_or(NanoUsd::ZERO, |price| price.cost(usage))
 }
 
-/// What the call used, and who says so. What was reported stands, zero included; an estimate is made only where
+/// What the call used, and who says so. What a whole answer reported stands, zero included; an estimate is made only where
 /// something was surely read or written by the model.
 fn usage(answer: &Answer, request: &ChatRequest) -> (Usage, UsageSource) {
     let reply = answer.result.as_ref().ok().or(answer.partial.as_ref());

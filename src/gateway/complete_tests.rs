@@ -251,6 +251,16 @@ async fn a_panic_in_a_check_settles_with_what_it_cost() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_panic_over_half_an_answer_keeps_the_row_of_what_it_cost() {
+    let hosted_first = with_route(policy(), |route| route.thresholds = [("hosted".into(), 0.0)].into());
+    let world = world(hosted_first, [("big", vec![Step::Cut("half an ans")])]);
+    let broken = Ask { salvage: Arc::new(|_| panic!("broken salvage")), ..ask(CancellationToken::new()) };
+    let (outcome, _) = world.gateway.complete(broken).await;
+    assert_eq!(trail(&outcome), [("big", Why::First, How::Cut)]);
+    assert!(outcome.cost > NanoUsd::ZERO && outcome.wasted == outcome.cost, "{outcome:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn equal_questions_are_answered_from_the_cache_and_fresh_ones_are_not() {
     let cached = with_route(policy(), |route| route.cache_ttl = Duration::from_secs(600));
     let world = world(cached, []);
