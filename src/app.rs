@@ -29,7 +29,6 @@ const DRAIN: Duration = Duration::from_secs(8);
 /// Every part, built once. Cheap to clone; `close` ends all of them.
 #[derive(Clone)]
 pub struct App {
-    pub policy: Arc<Policy>,
     pub store: Store,
     pub metrics: Metrics,
     pub gateway: Gateway,
@@ -45,14 +44,19 @@ impl App {
         let process = store.register_process(std::process::id(), &policy.hash, Timestamp::now()).await?;
         let metrics = Metrics::install()?;
         metrics.set_policy(&policy);
-        let gateway = Gateway::new(policy.clone(), Sender::new()?, store.clone(), metrics.clone());
+        let gateway = Gateway::new(policy, Sender::new()?, store.clone(), metrics.clone());
         let now = Timestamp::now();
         match store.open_models(now).await {
             Ok(open) => gateway.recall(&open, now),
             Err(error) => tracing::warn!("which models were well lately is not known: {error}"),
         }
         let toolbox = Toolbox::new(store.clone(), gateway.clone());
-        Ok(Self { policy, store, metrics, gateway, toolbox, process })
+        Ok(Self { store, metrics, gateway, toolbox, process })
+    }
+
+    /// The policy that decides now.
+    pub fn policy(&self) -> Arc<Policy> {
+        self.gateway.policy()
     }
 
     /// `taskgate mcp`: until the input ends and everything is answered, or until a signal.

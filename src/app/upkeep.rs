@@ -55,8 +55,8 @@ async fn fold(app: &App, stop: &CancellationToken) {
 }
 
 async fn beat(app: &App, stop: &CancellationToken) {
-    every(HEARTBEAT_EVERY, "this process's heartbeat", stop, || {
-        app.store.heartbeat(Timestamp::now(), &app.policy.hash)
+    every(HEARTBEAT_EVERY, "this process's heartbeat", stop, || async {
+        app.store.heartbeat(Timestamp::now(), &app.policy().hash).await
     })
     .await;
 }
@@ -118,7 +118,7 @@ fn unscraped(door: Door) -> bool {
 
 async fn gauges(app: &App) -> Result<()> {
     app.gateway.show_health();
-    let (day, month) = beginnings(Timestamp::now(), &app.policy.time_zone);
+    let (day, month) = beginnings(Timestamp::now(), &app.policy().time_zone);
     app.metrics.set_spend(Period::Day, &app.store.spend(day).await?);
     app.metrics.set_spend(Period::Month, &app.store.spend(month).await?);
     app.metrics.set_tasks(&app.store.task_counts().await?);

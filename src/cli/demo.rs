@@ -27,7 +27,7 @@ pub(super) async fn run(policy: Arc<Policy>) -> anyhow::Result<()> {
 }
 
 async fn tell(app: &App) -> anyhow::Result<()> {
-    let today = Timestamp::now().to_zoned(app.policy.time_zone.clone()).date();
+    let today = Timestamp::now().to_zoned(app.policy().time_zone.clone()).date();
     heading("A product launch, in a scratch database")?;
     let mut seen = 0;
     for task in launch(today) {
@@ -43,7 +43,7 @@ async fn tell(app: &App) -> anyhow::Result<()> {
         let body = call(app, step.tool, arguments).await?;
         output::result(&answer(step, &body))?;
         for outcome in advance(app, &mut seen).await? {
-            output::result(&decision_lines(step, &outcome, &app.policy))?;
+            output::result(&decision_lines(step, &outcome, &app.policy()))?;
             outcomes.push(outcome);
         }
     }

@@ -57,7 +57,7 @@ struct Explained {
 async fn explain_call(app: &App, tool: &str, asked: &Arguments) -> Result<Explained> {
     let arguments = arguments_for(app, tool, &asked.pairs, asked.json.as_deref())?;
     let rehearsal = app.toolbox.explain(tool, arguments, context()).await?;
-    Ok(Explained { text: story::rehearsal(&rehearsal, &app.policy), json: json!(rehearsal) })
+    Ok(Explained { text: story::rehearsal(&rehearsal, &app.policy()), json: json!(rehearsal) })
 }
 
 /// From the rows alone: the policy may have changed since.
@@ -71,7 +71,7 @@ async fn explain_past(app: &App, id: RequestId) -> Result<Explained> {
         "counterfactual_nanousd": outcome.counterfactual, "latency_ms": millis(outcome.latency),
         "failure": outcome.failure, "decision": outcome.decision, "attempts": attempts,
     });
-    Ok(Explained { text: story::past(&outcome, &app.policy), json })
+    Ok(Explained { text: story::past(&outcome, &app.policy()), json })
 }
 
 fn attempt(attempt: &Attempt) -> Value {

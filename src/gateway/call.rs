@@ -59,14 +59,16 @@ impl Run<'_> {
             calls += 1;
             self.meter.attempted();
             let (called, evidence) = self.call((model, backend), &request, (kind, worst_case), more).await;
-            self.inner.heard(&model.spec.name, admission, evidence);
+            self.heard(&model.spec.name, admission, evidence);
             drop(permit);
             let error = match called {
                 Ok(reply) => return self.judge(candidate, reply),
                 Err(error) => error,
             };
             kind = AttemptKind::Retry;
-            if error.kind == Kind::FormatRefused && self.inner.formats.refused(&model.spec.name, &request.format) {
+            if error.kind == Kind::FormatRefused
+                && self.inner.formats.refused(self.policy.identity(model), &request.format)
+            {
                 continue;
             }
             let left = self.meter.attempt_time(Instant::now(), more);
@@ -82,7 +84,7 @@ impl Run<'_> {
 
     /// A model that has just been given up, and a process that has made its share of second tries, go on elsewhere.
     fn may_retry(&self, model: &ModelName) -> bool {
-        self.inner.is_well(model) && self.inner.retries().take(&self.policy.retry, Instant::now())
+        self.snapshot.is_well(model) && self.inner.retries().take(&self.policy.retry, Instant::now())
     }
 
     async fn pause(&self, wait: Duration) {
@@ -97,7 +99,8 @@ impl Run<'_> {
         match (self.ask.render)(&model.spec, &self.rejections) {
             Ok(request) => {
                 let spec = &model.spec;
-                let format = self.inner.formats.fitting(&spec.name, &spec.capabilities, request.format.clone());
+                let format =
+                    self.inner.formats.fitting(self.policy.identity(model), &spec.capabilities, request.format.clone());
                 Ok(ChatRequest { format, ..self.dressed(fitted(model, request)) })
             }
             Err(long) => {
@@ -141,7 +144,7 @@ impl Run<'_> {
         let admitted = tokio::select! {
             biased;
             () = self.cancel.cancelled() => return Err(End::Stop { why: "The request was cancelled.".to_owned() }),
-            admitted = self.inner.limiter.admit(&model.spec.name, expected, patience) => admitted,
+            admitted = self.snapshot.limiter.admit(&model.spec.name, expected, patience) => admitted,
         };
         admitted.map_err(|refusal| {
             let limit = refusal.limit();

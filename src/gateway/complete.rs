@@ -5,7 +5,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -16,13 +16,11 @@ use tokio_util::task::TaskTracker;
 use super::decide::{decide, nobody_wanted};
 use super::dispatch::Run;
 use super::format::FormatMemory;
-use super::parts::{Beginning, Inner};
+use super::parts::{Beginning, Inner, Snapshot};
 use super::record::{self, Settled};
 use super::{Ledger, Upstream, dispatch};
-use crate::cache::{Answers, CacheKey, CachedAnswer, KeyParts, Lookup};
-use crate::health::Board;
-use crate::limit::Limiter;
-use crate::policy::{Policy, Route};
+use crate::cache::{CacheKey, CachedAnswer, KeyParts, Lookup};
+use crate::policy::Policy;
 use crate::provider::Sender;
 use crate::request::{Ask, CacheUse, Completion, Decision, Outcome, Signals, Status, Verdict};
 use crate::store::Store;
@@ -46,16 +44,12 @@ impl Gateway {
         ledger: Box<dyn Ledger>,
         metrics: Metrics,
     ) -> Self {
-        let models = policy.models.iter().map(|(name, model)| (name.clone(), model.backend.clone()));
         let gateway = Self(Arc::new(Inner {
-            answers: Answers::new(policy.cache_max_bytes),
-            limiter: Limiter::new(&policy),
-            board: Board::new(policy.breaker, models),
+            current: RwLock::new(Arc::new(Snapshot::new(policy))),
             retries: Mutex::default(),
             formats: FormatMemory::default(),
             requests: TaskTracker::new(),
             shutdown: CancellationToken::new(),
-            policy,
             upstream,
             ledger,
             metrics,
@@ -64,8 +58,16 @@ impl Gateway {
         gateway
     }
 
+    /// The policy that decides now. Whoever needs it twice for one answer takes it once.
     pub fn policy(&self) -> Arc<Policy> {
-        self.0.policy.clone()
+        self.0.snapshot().policy.clone()
+    }
+
+    /// Goes by this policy from now on. Requests in flight end on the one that they began with, and what is known of
+    /// models that did not change is kept.
+    pub fn follow(&self, policy: Arc<Policy>) {
+        self.0.follow(policy);
+        self.show_health();
     }
 
     /// Gets an answer, if there is one to be had. Always returns, within the envelope's deadline, and always leaves
@@ -109,7 +111,7 @@ impl Gateway {
         beginning: Beginning,
     ) -> Outcome {
         let settled = Settled { status, ..Settled::new(signals, decision) };
-        record::outcome(settled, &self.0.policy, beginning)
+        record::outcome(settled, &self.policy(), beginning)
     }
 
     /// Waits for the requests in flight; after `patience` it cancels them and lets them settle.
@@ -129,15 +131,16 @@ impl Gateway {
 /// The request: decide, look up, try, settle.
 async fn run(inner: Arc<Inner>, ask: Ask, cancel: CancellationToken, beginning: Beginning) -> (Outcome, Completion) {
     let _in_flight = inner.metrics.request_started(ask.signals.door);
-    let policy = inner.policy.clone();
-    let decision = decide(&policy, &ask.signals, &inner.view());
+    let snapshot = inner.snapshot();
+    let policy = &snapshot.policy;
+    let decision = decide(policy, &ask.signals, &snapshot.view());
     let route = policy.route(&ask.signals.target, &ask.signals.projects, &ask.signals.caller);
     let mut settled = Settled::new(ask.signals.clone(), decision.clone());
     let mut completion = Completion::None;
     if let Some(route) = route {
-        let mut run = Run::new(&inner, (&policy, route), &ask, &decision, (cancel.clone(), beginning.started));
+        let mut run = Run::new(&inner, (&snapshot, route), &ask, &decision, (cancel.clone(), beginning.started));
         // A panic in a tool's render or check must not lose what the attempts so far have cost.
-        let found = AssertUnwindSafe(find_answer(&inner, route, &ask, &mut run)).catch_unwind().await;
+        let found = AssertUnwindSafe(find_answer(&ask, &mut run)).catch_unwind().await;
         let (answer, cache) = found.unwrap_or_else(|_| {
             tracing::error!(tool = ask.signals.target.as_str(), "a request panicked; it is settled as failed");
             run.fail("An internal error stopped this request.");
@@ -156,9 +159,9 @@ async fn run(inner: Arc<Inner>, ask: Ask, cancel: CancellationToken, beginning: 
     }
     settled.status = status(&completion, settled.cache, cancel.is_cancelled(), ask.answers_anyway);
     if settled.status != Status::Ok && settled.status != Status::Cached && settled.failure.is_none() {
-        settled.failure = Some(record::why_nobody(&policy, &decision));
+        settled.failure = Some(record::why_nobody(policy, &decision));
     }
-    let outcome = record::outcome(settled, &policy, beginning);
+    let outcome = record::outcome(settled, policy, beginning);
     record::settle(&inner, &outcome).await;
     (outcome, completion)
 }
@@ -175,20 +178,20 @@ fn status(completion: &Completion, cache: CacheUse, cancelled: bool, answers_any
 }
 
 /// From the cache, from an equal request in flight, or from the candidates.
-async fn find_answer(inner: &Inner, route: &Route, ask: &Ask, run: &mut Run<'_>) -> (Option<CachedAnswer>, CacheUse) {
-    if route.cache_ttl.is_zero() || !run.has_candidates() {
+async fn find_answer(ask: &Ask, run: &mut Run<'_>) -> (Option<CachedAnswer>, CacheUse) {
+    if run.route.cache_ttl.is_zero() || !run.has_candidates() {
         return (run.ask_candidates().await, CacheUse::Bypass);
     }
-    let key = key(&inner.policy, ask, run);
+    let key = key(ask, run);
     if ask.fresh {
-        return (ask_afresh(inner, key, run).await, CacheUse::Bypass);
+        return (ask_afresh(key, run).await, CacheUse::Bypass);
     }
     let (cancel, left) = (run.cancel.clone(), run.time_left());
     let leads = AtomicBool::new(false);
     let mut own = None;
     let lookup = {
         let (leads, own, run) = (&leads, &mut own, &mut *run);
-        inner.answers.find_or(key, async move {
+        run.snapshot.answers.find_or(key, async move {
             leads.store(true, Ordering::Relaxed);
             *own = run.ask_candidates().await;
             own.clone().filter(dispatch::is_whole)
@@ -201,7 +204,7 @@ async fn find_answer(inner: &Inner, route: &Route, ask: &Ask, run: &mut Run<'_>)
     match lookup {
         // Kept from before a change that the request does not show, and wrong by now.
         Some(Lookup::Hit(answer) | Lookup::Shared(answer)) if !still_accepted(ask, &answer) => {
-            (ask_afresh(inner, key, run).await, CacheUse::Bypass)
+            (ask_afresh(key, run).await, CacheUse::Bypass)
         }
         Some(Lookup::Hit(answer)) => (Some(CachedAnswer::clone(&answer)), CacheUse::Hit),
         Some(Lookup::Shared(answer)) => (Some(CachedAnswer::clone(&answer)), CacheUse::Shared),
@@ -215,10 +218,10 @@ async fn find_answer(inner: &Inner, route: &Route, ask: &Ask, run: &mut Run<'_>)
 }
 
 /// Passes by what is kept, and keeps the new answer in its place.
-async fn ask_afresh(inner: &Inner, key: CacheKey, run: &mut Run<'_>) -> Option<CachedAnswer> {
+async fn ask_afresh(key: CacheKey, run: &mut Run<'_>) -> Option<CachedAnswer> {
     let answer = run.ask_candidates().await;
     if let Some(answer) = answer.as_ref().filter(|answer| dispatch::is_whole(answer)) {
-        inner.answers.keep(key, answer.clone()).await;
+        run.snapshot.answers.keep(key, answer.clone()).await;
     }
     answer
 }
@@ -239,11 +242,11 @@ async fn follower_gives_up(cancel: &CancellationToken, left: Duration, leads: &A
     }
 }
 
-fn key(policy: &Policy, ask: &Ask, run: &Run<'_>) -> CacheKey {
+fn key(ask: &Ask, run: &Run<'_>) -> CacheKey {
     CacheKey::of(&KeyParts {
         caller: &ask.caller.name,
         target: ask.signals.target.as_str(),
-        policy_hash: &policy.hash,
+        policy_hash: &run.policy.hash,
         prompt_version: ask.prompt_version,
         requests: run.first_requests(),
     })

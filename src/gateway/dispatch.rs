@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::decide::{Setback, may_follow};
 use super::meter::Meter;
-use super::parts::Inner;
+use super::parts::{Inner, Snapshot};
 use crate::cache::CachedAnswer;
 use crate::chat::{ChatRequest, Finish};
 use crate::names::ModelName;
@@ -15,6 +15,7 @@ use crate::request::{Ask, Attempt, AttemptKind, Candidate, Decision, Progress, R
 /// What one request is doing and has done.
 pub(super) struct Run<'a> {
     pub inner: &'a Inner,
+    pub snapshot: &'a Snapshot,
     pub policy: &'a Policy,
     pub route: &'a Route,
     pub ask: &'a Ask,
@@ -52,14 +53,15 @@ pub(super) struct Spent {
 impl<'a> Run<'a> {
     pub fn new(
         inner: &'a Inner,
-        (policy, route): (&'a Policy, &'a Route),
+        (snapshot, route): (&'a Snapshot, &'a Route),
         ask: &'a Ask,
         decision: &'a Decision,
         (cancel, started): (CancellationToken, Instant),
     ) -> Self {
         Self {
             inner,
-            policy,
+            snapshot,
+            policy: &snapshot.policy,
             route,
             ask,
             cancel,

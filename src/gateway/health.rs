@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::Gateway;
 use super::decide::View;
 use super::dispatch::{End, Run};
-use super::parts::Inner;
+use super::parts::{Inner, Snapshot};
 use crate::error::Kind;
 use crate::health::{Admission, Ailment, Evidence, Turn, evidence};
 use crate::names::ModelName;
@@ -21,11 +21,11 @@ use crate::request::{AttemptKind, AttemptResult};
 impl Gateway {
     /// What an earlier or another process saw: these models were open until then.
     pub fn recall(&self, open: &[(ModelName, Timestamp)], at: Timestamp) {
-        let now = Instant::now();
+        let (now, snapshot) = (Instant::now(), self.0.snapshot());
         for (model, until) in open {
             let left = Duration::try_from(until.duration_since(at)).unwrap_or_default();
             let Some(until) = now.checked_add(left) else { continue };
-            self.0.board.recall(model, until.into_std(), now.into_std());
+            snapshot.board.recall(model, until.into_std(), now.into_std());
         }
         self.show_health();
     }
@@ -34,13 +34,9 @@ impl Gateway {
     pub fn show_health(&self) {
         self.0.show_health();
     }
-
-    pub(super) fn view(&self) -> View {
-        self.0.view()
-    }
 }
 
-impl Inner {
+impl Snapshot {
     /// The world as the decision may know it.
     pub(super) fn view(&self) -> View {
         View::of(&self.policy, self.board.out(now()))
@@ -49,14 +45,11 @@ impl Inner {
     pub(super) fn is_well(&self, model: &ModelName) -> bool {
         !self.board.out(now()).contains_key(model)
     }
+}
 
-    pub(super) fn heard(&self, model: &ModelName, admission: Admission, evidence: Evidence) {
-        self.board.heard(model, admission, evidence, now());
-        self.show_health();
-    }
-
+impl Inner {
     fn show_health(&self) {
-        for (model, state) in self.board.states(now()) {
+        for (model, state) in self.snapshot().board.states(now()) {
             self.metrics.set_breaker(&model, state as u8);
         }
     }
@@ -66,7 +59,7 @@ impl Run<'_> {
     /// Asks the board right before a call: what the decision saw may be seconds old by now.
     pub(super) fn well_enough(&mut self, model: &Model, kind: AttemptKind) -> Result<Admission, End> {
         let name = &model.spec.name;
-        let admission = self.inner.board.admits(name, now());
+        let admission = self.snapshot.board.admits(name, now());
         let Admission::No { why, .. } = &admission else {
             self.inner.show_health();
             return Ok(admission);
@@ -77,6 +70,11 @@ impl Run<'_> {
             Ailment::KeyRefused => format!("{name} is left alone for now: its backend did not accept our key."),
         };
         Err(self.skip(model, kind, AttemptResult::Skipped, why))
+    }
+
+    pub(super) fn heard(&self, model: &ModelName, admission: Admission, evidence: Evidence) {
+        self.snapshot.board.heard(model, admission, evidence, now());
+        self.inner.show_health();
     }
 
     /// What this answer says of its model. A call that got less time than the model may take for a first word, because
@@ -93,7 +91,7 @@ impl Run<'_> {
 
 /// Writes down which breakers opened or closed since the last time. It is only a hint: a failure is told and forgotten.
 pub(super) async fn keep_turns(inner: &Inner) {
-    for (model, turn) in inner.board.take_turns() {
+    for (model, turn) in inner.snapshot().board.take_turns() {
         let open_until = match turn {
             Turn::Opened { until } => {
                 let left = until.saturating_duration_since(now());

@@ -43,13 +43,18 @@ impl World {
     }
 
     fn out(&self) -> Vec<String> {
-        self.gateway.view().unwell.into_keys().map(String::from).collect()
+        self.gateway.0.snapshot().view().unwell.into_keys().map(String::from).collect()
+    }
+
+    fn heard(&self, model: &str, evidence: Evidence) {
+        self.gateway.0.snapshot().board.heard(&model.into(), Admission::Yes, evidence, now());
+        self.gateway.show_health();
     }
 
     /// As if two calls had met silence.
     fn open(&self, model: &str) {
         for _ in 0..2 {
-            self.gateway.0.heard(&model.into(), Admission::Yes, Evidence::TimedOut);
+            self.heard(model, Evidence::TimedOut);
         }
     }
 }
@@ -191,7 +196,7 @@ async fn a_probe_whose_caller_goes_away_lets_the_next_one_find_out() {
 async fn with_everyone_unwell_nobody_is_called_and_the_outcome_says_so() {
     let world = world(policy(), []);
     world.open("small");
-    world.gateway.0.heard(&"big".into(), Admission::Yes, Evidence::KeyRefused);
+    world.heard("big", Evidence::KeyRefused);
     let outcome = world.ask().await;
     assert_eq!((outcome.status, outcome.attempts.len()), (Status::Degraded, 0));
     assert_eq!(

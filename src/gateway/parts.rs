@@ -1,6 +1,7 @@
-//! What the steps of a request share: the gateway's parts, built once, and when the request came in.
+//! What the steps of a request share: the gateway's parts, built once, the snapshot of the policy that the request began
+//! with, and when it came in.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -16,11 +17,9 @@ use crate::policy::Policy;
 use crate::telemetry::Metrics;
 
 pub(super) struct Inner {
-    pub policy: Arc<Policy>,
+    /// What requests that come in now go by. A request takes it once, and never looks here again.
+    pub current: RwLock<Arc<Snapshot>>,
     pub upstream: Box<dyn Upstream>,
-    pub answers: Answers,
-    pub limiter: Limiter,
-    pub board: Board,
     pub retries: Mutex<RetryBudget>,
     pub formats: FormatMemory,
     pub ledger: Box<dyn Ledger>,
@@ -30,7 +29,47 @@ pub(super) struct Inner {
     pub shutdown: CancellationToken,
 }
 
+/// A policy, and what is made for it.
+pub(super) struct Snapshot {
+    pub policy: Arc<Policy>,
+    pub answers: Answers,
+    pub limiter: Limiter,
+    pub board: Board,
+}
+
+impl Snapshot {
+    pub fn new(policy: Arc<Policy>) -> Self {
+        Self {
+            answers: Answers::new(policy.cache_max_bytes),
+            limiter: Limiter::new(&policy),
+            board: Board::of(&policy),
+            policy,
+        }
+    }
+
+    /// The next one: what did not change in the policy goes on as it is.
+    fn followed_by(&self, policy: Arc<Policy>) -> Self {
+        let same_size = policy.cache_max_bytes == self.policy.cache_max_bytes;
+        Self {
+            answers: if same_size { self.answers.clone() } else { Answers::new(policy.cache_max_bytes) },
+            limiter: self.limiter.followed_by(&policy),
+            board: self.board.followed_by(&policy),
+            policy,
+        }
+    }
+}
+
 impl Inner {
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on requests go by this policy; those in flight end on the one that they began with.
+    pub fn follow(&self, policy: Arc<Policy>) {
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        *current = Arc::new(current.followed_by(policy));
+    }
+
     /// The second tries that this process may still make.
     pub fn retries(&self) -> MutexGuard<'_, RetryBudget> {
         self.retries.lock().unwrap_or_else(PoisonError::into_inner)
@@ -49,3 +88,7 @@ impl Beginning {
         Self { at: Timestamp::now(), started: Instant::now() }
     }
 }
+
+#[cfg(test)]
+#[path = "parts_tests.rs"]
+mod tests;

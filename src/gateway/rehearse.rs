@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::call::worst_case;
 use super::decide::decide;
-use super::parts::Beginning;
+use super::parts::{Beginning, Snapshot};
 use super::{Gateway, dispatch};
 use crate::chat::{NanoUsd, Tokens};
 use crate::names::ModelName;
@@ -31,13 +31,14 @@ pub struct PlannedCall {
 impl Gateway {
     /// The decision for signals alone: what is known of a request that asks no model.
     pub fn explain(&self, signals: &Signals) -> Decision {
-        decide(&self.policy(), signals, &self.view())
+        explain(&self.0.snapshot(), signals)
     }
 
     /// Also the outcome as if nobody had answered; it is not written down.
     pub fn rehearse(&self, ask: &Ask) -> (Rehearsal, Outcome) {
-        let policy = self.policy();
-        let decision = self.explain(&ask.signals);
+        let snapshot = self.0.snapshot();
+        let policy = &snapshot.policy;
+        let decision = explain(&snapshot, &ask.signals);
         let planned = |name: &ModelName| {
             let model = policy.models.get(name)?;
             let request = dispatch::fitted(model, (ask.render)(&model.spec, &[]).ok()?);
@@ -52,4 +53,8 @@ impl Gateway {
         let outcome = self.unanswered((ask.signals.clone(), decision.clone()), Status::Degraded, Beginning::now());
         (Rehearsal { decision, calls }, outcome)
     }
+}
+
+fn explain(snapshot: &Snapshot, signals: &Signals) -> Decision {
+    decide(&snapshot.policy, signals, &snapshot.view())
 }

@@ -2,6 +2,10 @@
 //!
 //! A backend that refused our key has a breaker of its own: all its models are out together, and one probe at a time
 //! finds out whether the key is accepted by now.
+//!
+//! Breakers are kept by identity, and boards of policies that follow each other share them: a model that is still the
+//! same stays as it was, one that was changed begins anew, and what a request of the old policy hears of the old one
+//! does not count for the new one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,24 +13,30 @@ use std::time::Instant;
 
 use super::breaker::{Breaker, Entry, State};
 use super::evidence::Evidence;
-use crate::names::{BackendName, ModelName};
-use crate::policy::Breaker as Rules;
+use crate::names::ModelName;
+use crate::policy::{Breaker as Rules, Identity, Policy};
 
 /// Cheap to clone; all clones are the same board.
 #[derive(Debug, Clone)]
 pub struct Board {
     rules: Rules,
-    /// Every model, and the backend that it is called at.
-    models: Arc<BTreeMap<ModelName, BackendName>>,
+    models: Arc<BTreeMap<ModelName, Place>>,
     breakers: Arc<Mutex<Breakers>>,
+}
+
+/// Who a model is, and the backend that it is called at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub model: Identity,
+    pub backend: Identity,
 }
 
 #[derive(Debug, Default)]
 struct Breakers {
-    models: BTreeMap<ModelName, Breaker>,
-    keys: BTreeMap<BackendName, Breaker>,
+    models: BTreeMap<Identity, Breaker>,
+    keys: BTreeMap<Identity, Breaker>,
     /// Models that could not be reached when they were called last.
-    unreachable: BTreeSet<ModelName>,
+    unreachable: BTreeSet<Identity>,
     /// The last opening or closing of each model that nobody has asked for yet.
     turns: BTreeMap<ModelName, Turn>,
 }
@@ -61,8 +71,8 @@ pub enum Admission {
 pub struct Permit {
     board: Board,
     /// The breakers that let it in as a probe.
-    model: Option<ModelName>,
-    key: Option<BackendName>,
+    model: Option<Identity>,
+    key: Option<Identity>,
 }
 
 /// A breaker that opened or closed.
@@ -73,42 +83,59 @@ pub enum Turn {
 }
 
 impl Board {
-    pub fn new(rules: Rules, models: impl IntoIterator<Item = (ModelName, BackendName)>) -> Self {
+    pub fn new(rules: Rules, models: impl IntoIterator<Item = (ModelName, Place)>) -> Self {
         Self { rules, models: Arc::new(models.into_iter().collect()), breakers: Arc::default() }
+    }
+
+    pub fn of(policy: &Policy) -> Self {
+        Self::new(policy.breaker, places(policy))
+    }
+
+    /// The board of the policy that follows: with what is known of the models that it still has.
+    pub fn followed_by(&self, policy: &Policy) -> Self {
+        let next = Self { breakers: self.breakers.clone(), ..Self::of(policy) };
+        let known = |kept: fn(&Place) -> Identity| next.models.values().map(kept).collect::<BTreeSet<_>>();
+        let (models, backends) = (known(|place| place.model), known(|place| place.backend));
+        let mut breakers = self.lock();
+        breakers.models.retain(|model, _| models.contains(model));
+        breakers.unreachable.retain(|model| models.contains(model));
+        breakers.keys.retain(|backend, _| backends.contains(backend));
+        drop(breakers);
+        next
     }
 
     /// Asks to call this model now. A model that the board does not know is nobody's concern.
     pub fn admits(&self, model: &ModelName, now: Instant) -> Admission {
-        let Some(backend) = self.models.get(model) else { return Admission::Yes };
+        let Some(place) = self.models.get(model) else { return Admission::Yes };
         let key_rules = key_rules(&self.rules);
         let mut breakers = self.lock();
-        if let Some((why, until)) = breakers.refusal((model, backend), now, &self.rules) {
+        if let Some((why, until)) = breakers.refusal(place, now, &self.rules) {
             return Admission::No { why, until };
         }
         // Both let it in, and nothing happens in between: the lock is held.
-        let own = breakers.models.get_mut(model).map(|breaker| breaker.admit(now, &self.rules));
-        let keys = breakers.keys.get_mut(backend).map(|breaker| breaker.admit(now, &key_rules));
+        let own = breakers.models.get_mut(&place.model).map(|breaker| breaker.admit(now, &self.rules));
+        let keys = breakers.keys.get_mut(&place.backend).map(|breaker| breaker.admit(now, &key_rules));
         let probe = |entry: Option<Entry>| entry == Some(Entry::Probe);
         if !probe(own) && !probe(keys) {
             return Admission::Yes;
         }
         Admission::Probe(Permit {
             board: self.clone(),
-            model: probe(own).then(|| model.clone()),
-            key: probe(keys).then(|| backend.clone()),
+            model: probe(own).then_some(place.model),
+            key: probe(keys).then_some(place.backend),
         })
     }
 
     /// Takes in how a call that was let in ended. A probe's place is free again afterward.
     pub fn heard(&self, model: &ModelName, admission: Admission, evidence: Evidence, now: Instant) {
-        let Some(backend) = self.models.get(model) else { return };
+        let Some(place) = self.models.get(model) else { return };
         let (probes_model, probes_key) = match &admission {
             Admission::Probe(permit) => (permit.model.is_some(), permit.key.is_some()),
             Admission::Yes | Admission::No { .. } => (false, false),
         };
         {
             let mut breakers = self.lock();
-            let own = breakers.models.entry(model.clone()).or_default();
+            let own = breakers.models.entry(place.model).or_default();
             let before = own.state(now);
             own.heard(evidence, probes_model, now, &self.rules);
             let turn = turned(before, own, now);
@@ -117,10 +144,10 @@ impl Board {
             }
             match evidence {
                 Evidence::Unreachable => {
-                    breakers.unreachable.insert(model.clone());
+                    breakers.unreachable.insert(place.model);
                 }
                 Evidence::Answered | Evidence::Failed | Evidence::TimedOut | Evidence::KeyRefused => {
-                    breakers.unreachable.remove(model);
+                    breakers.unreachable.remove(&place.model);
                 }
                 Evidence::None => {}
             }
@@ -129,7 +156,7 @@ impl Board {
                 Evidence::Answered => Evidence::Answered,
                 Evidence::Failed | Evidence::TimedOut | Evidence::Unreachable | Evidence::None => Evidence::None,
             };
-            let key = breakers.keys.entry(backend.clone()).or_default();
+            let key = breakers.keys.entry(place.backend).or_default();
             key.heard(about_key, probes_key, now, &key_rules(&self.rules));
         }
         // After the lock: giving the place back takes it again.
@@ -139,8 +166,8 @@ impl Board {
     /// The models that may not be called now, and why.
     pub fn out(&self, now: Instant) -> BTreeMap<ModelName, Ailment> {
         let breakers = self.lock();
-        let refused = self.models.iter().filter_map(|(model, backend)| {
-            let (why, _) = breakers.refusal((model, backend), now, &self.rules)?;
+        let refused = self.models.iter().filter_map(|(model, place)| {
+            let (why, _) = breakers.refusal(place, now, &self.rules)?;
             Some((model.clone(), why))
         });
         refused.collect()
@@ -150,8 +177,8 @@ impl Board {
     pub fn states(&self, now: Instant) -> Vec<(ModelName, State)> {
         let breakers = self.lock();
         let state = |breaker: Option<&Breaker>| breaker.map_or(State::Closed, |breaker| breaker.state(now));
-        let of = |(model, backend): (&ModelName, &BackendName)| {
-            let worst = state(breakers.models.get(model)).max(state(breakers.keys.get(backend)));
+        let of = |(model, place): (&ModelName, &Place)| {
+            let worst = state(breakers.models.get(&place.model)).max(state(breakers.keys.get(&place.backend)));
             (model.clone(), worst)
         };
         self.models.iter().map(of).collect()
@@ -160,8 +187,8 @@ impl Board {
     /// What another process saw: the model is left alone until then, but never longer than the policy says.
     pub fn recall(&self, model: &ModelName, until: Instant, now: Instant) {
         let latest = now.checked_add(self.rules.open).unwrap_or(now);
-        if self.models.contains_key(model) && until > now {
-            self.lock().models.insert(model.clone(), Breaker::opened(until.min(latest)));
+        if let Some(place) = self.models.get(model).filter(|_| until > now) {
+            self.lock().models.insert(place.model, Breaker::opened(until.min(latest)));
         }
     }
 
@@ -176,19 +203,14 @@ impl Board {
 }
 
 impl Breakers {
-    fn refusal(
-        &self,
-        (model, backend): (&ModelName, &BackendName),
-        now: Instant,
-        rules: &Rules,
-    ) -> Option<(Ailment, Option<Instant>)> {
+    fn refusal(&self, place: &Place, now: Instant, rules: &Rules) -> Option<(Ailment, Option<Instant>)> {
         let refused = |breaker: Option<&Breaker>, rules: &Rules, why| match breaker?.look(now, rules) {
             Entry::Refused { until } => Some((why, until)),
             Entry::Free | Entry::Probe => None,
         };
-        let own = if self.unreachable.contains(model) { Ailment::Unreachable } else { Ailment::Failing };
-        refused(self.keys.get(backend), &key_rules(rules), Ailment::KeyRefused)
-            .or_else(|| refused(self.models.get(model), rules, own))
+        let own = if self.unreachable.contains(&place.model) { Ailment::Unreachable } else { Ailment::Failing };
+        refused(self.keys.get(&place.backend), &key_rules(rules), Ailment::KeyRefused)
+            .or_else(|| refused(self.models.get(&place.model), rules, own))
     }
 }
 
@@ -202,6 +224,13 @@ impl Drop for Permit {
             breaker.release();
         }
     }
+}
+
+fn places(policy: &Policy) -> impl Iterator<Item = (ModelName, Place)> {
+    policy.models.iter().filter_map(|(name, model)| {
+        let backend = policy.backend_of(model)?.identity();
+        Some((name.clone(), Place { model: policy.identity(model), backend }))
+    })
 }
 
 /// One refusal is enough, and one probe finds out.

@@ -17,7 +17,11 @@ const RULES: Rules = Rules {
 /// `small` at `local`; `big` and `huge` at `hosted`.
 fn board() -> Board {
     let models = [("small", "local"), ("big", "hosted"), ("huge", "hosted")];
-    Board::new(RULES, models.map(|(model, backend)| (model.into(), backend.into())))
+    let place = |(model, backend): (&str, &str)| {
+        let [model, backend] = [model, backend].map(|name| Identity::of([name.as_bytes()]));
+        Place { model, backend }
+    };
+    Board::new(RULES, models.map(|named| (named.0.into(), place(named))))
 }
 
 fn call(board: &Board, model: &str, evidence: Evidence, now: Instant) {

@@ -11,6 +11,6 @@ mod board;
 mod breaker;
 mod evidence;
 
-pub use board::{Admission, Ailment, Board, Permit, Turn};
+pub use board::{Admission, Ailment, Board, Permit, Place, Turn};
 pub use breaker::{Breaker, Entry, State};
 pub use evidence::{Evidence, evidence};

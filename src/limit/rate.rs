@@ -21,14 +21,16 @@ pub struct Limiter {
 }
 
 struct ModelLimits {
+    written: Limits,
     at_once: Option<Arc<Semaphore>>,
-    requests: Option<DefaultDirectRateLimiter>,
+    requests: Option<Arc<DefaultDirectRateLimiter>>,
     tokens: Option<TokenLimit>,
 }
 
+#[derive(Clone)]
 struct TokenLimit {
     per_minute: NonZeroU32,
-    limiter: DefaultDirectRateLimiter,
+    limiter: Arc<DefaultDirectRateLimiter>,
 }
 
 /// Leave to make one call; it ends when this is dropped.
@@ -61,6 +63,17 @@ impl Limiter {
         Self { models, clock: DefaultClock::default() }
     }
 
+    /// The limiter of the policy that follows. A limit that is still the same goes on counting where it was: calls in
+    /// flight keep their places, and what the minute has seen stays seen.
+    pub fn followed_by(&self, policy: &Policy) -> Self {
+        let limits = |name: &ModelName, written| match self.models.get(name) {
+            Some(before) => before.followed_by(written),
+            None => ModelLimits::new(written),
+        };
+        let models = policy.models.iter().map(|(name, model)| (name.clone(), limits(name, model.limits))).collect();
+        Self { models, clock: self.clock.clone() }
+    }
+
     /// Waits at most `patience` for a free place, and not at all for a rate: a minute is longer than any request lives.
     /// `tokens` is what the call is expected to take, prompt and answer.
     pub async fn admit(&self, model: &ModelName, tokens: Tokens, patience: Duration) -> Result<Permit, Refusal> {
@@ -84,7 +97,7 @@ impl Limiter {
                 return Err(Refusal::Tokens { wait: not_until.wait_time_from(self.clock.now()) });
             }
         }
-        if let Some(Err(not_until)) = limits.requests.as_ref().map(RateLimiter::check) {
+        if let Some(Err(not_until)) = limits.requests.as_ref().map(|limiter| limiter.check()) {
             return Err(Refusal::Requests { wait: not_until.wait_time_from(self.clock.now()) });
         }
         Ok(Permit { _at_once: at_once })
@@ -95,13 +108,29 @@ impl ModelLimits {
     fn new(limits: Limits) -> Self {
         let per_minute = |limit: Option<u32>| limit.and_then(NonZeroU32::new);
         Self {
+            written: limits,
             at_once: limits.concurrency.map(|places| Arc::new(Semaphore::new(places as usize))),
-            requests: per_minute(limits.requests_per_minute).map(|limit| RateLimiter::direct(Quota::per_minute(limit))),
+            requests: per_minute(limits.requests_per_minute)
+                .map(|limit| Arc::new(RateLimiter::direct(Quota::per_minute(limit)))),
             tokens: per_minute(limits.tokens_per_minute).map(|per_minute| TokenLimit {
                 per_minute,
-                limiter: RateLimiter::direct(Quota::per_minute(per_minute)),
+                limiter: Arc::new(RateLimiter::direct(Quota::per_minute(per_minute))),
             }),
         }
+    }
+
+    fn followed_by(&self, limits: Limits) -> Self {
+        let mut next = Self::new(limits);
+        if limits.concurrency == self.written.concurrency {
+            next.at_once.clone_from(&self.at_once);
+        }
+        if limits.requests_per_minute == self.written.requests_per_minute {
+            next.requests.clone_from(&self.requests);
+        }
+        if limits.tokens_per_minute == self.written.tokens_per_minute {
+            next.tokens.clone_from(&self.tokens);
+        }
+        next
     }
 }
 

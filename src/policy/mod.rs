@@ -25,7 +25,7 @@ pub use expand::Environment;
 pub use problems::{Problem, Problems, Severity};
 pub use shape::schema;
 pub use types::{
-    Backend, Breaker, ChatCheck, Classifier, Envelope, Escalate, Fallback, Limits, Location, Match, Model, Policy,
-    Retry, Route, RouteTier, Tier, Timeouts,
+    Backend, Breaker, ChatCheck, Classifier, Envelope, Escalate, Fallback, Identity, Limits, Location, Match, Model,
+    Policy, Retry, Route, RouteTier, Tier, Timeouts,
 };
 pub use vocabulary::TOOLS;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::chat::{ModelSpec, NanoUsd, Price};
 use crate::names::{BackendName, ModelName, RouteName, TierName};
@@ -40,6 +40,11 @@ pub struct Backend {
     pub key_variable: Option<String>,
     pub location: Location,
 }
+
+/// Tells whether a model or a backend of one policy is still the same in the next: what was learned of it holds as long
+/// as it is called at the same place, by the same name and with the same key. The key can't be read from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Identity([u8; 16]);
 
 /// Whether text leaves the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -191,6 +196,12 @@ impl Policy {
         self.backends.get(&model.backend)
     }
 
+    pub fn identity(&self, model: &Model) -> Identity {
+        let backend = self.backend_of(model).map(Backend::identity);
+        let address = backend.map_or([0; 16], |backend| backend.0);
+        Identity::of([model.spec.name.as_str().as_bytes(), model.upstream.as_bytes(), &address])
+    }
+
     /// A tier's place in the order; `none` and unknown names have none.
     pub fn rank(&self, tier: &TierName) -> Option<usize> {
         self.tiers.iter().position(|known| known.name == *tier)
@@ -201,6 +212,24 @@ impl Backend {
     /// A hosted backend without a key cannot be called; a local one may want none.
     pub fn is_usable(&self) -> bool {
         self.location == Location::Local || self.api_key.is_some()
+    }
+
+    pub fn identity(&self) -> Identity {
+        let key = self.api_key.as_ref().map_or("", |key| key.expose_secret());
+        Identity::of([self.name.as_str(), &self.base_url, key].map(str::as_bytes))
+    }
+}
+
+impl Identity {
+    pub fn of<const N: usize>(parts: [&[u8]; N]) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        for part in parts {
+            // With its length, so that no two lists of parts read the same.
+            hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
+        }
+        let mut identity = [0; 16];
+        hasher.finalize_xof().fill(&mut identity);
+        Self(identity)
     }
 }
 
