@@ -32,6 +32,17 @@ pub struct Attempt {
     pub http_status: Option<u16>,
 }
 
+impl Attempt {
+    /// False when a model was skipped, or the question was too long for it before anyone was asked.
+    pub fn was_sent(&self) -> bool {
+        match self.result {
+            AttemptResult::Skipped => false,
+            AttemptResult::Context => self.http_status.is_some(),
+            _ => true,
+        }
+    }
+}
+
 words!(
     /// Why this attempt was made.
     AttemptKind {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Attempt, Decision, Signals};
 use crate::chat::{NanoUsd, Reply, Usage};
-use crate::names::{ModelName, words};
+use crate::names::{ModelName, TierName, words};
 
 /// UUID version 7: sorts by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -50,6 +50,20 @@ impl Outcome {
     /// Answers that were rejected and handed to the next tier.
     pub fn escalations(&self) -> usize {
         self.attempts.iter().filter(|attempt| attempt.kind == super::AttemptKind::Escalation).count()
+    }
+
+    /// The model whose answer was handed on, if one's was.
+    pub fn answering_model(&self) -> Option<&ModelName> {
+        let answered = matches!(self.status, Status::Ok | Status::Cached | Status::Partial);
+        self.model.as_ref().filter(|_| answered)
+    }
+
+    /// The tier of that model; `none` when logic answered.
+    pub fn answering_tier(&self) -> TierName {
+        let Some(model) = self.answering_model() else { return TierName::none() };
+        let tried = self.attempts.iter().find(|attempt| attempt.model == *model).map(|attempt| &attempt.tier);
+        let decided = || self.decision.candidates.iter().find(|candidate| candidate.model == *model);
+        tried.or_else(|| decided().map(|candidate| &candidate.tier)).cloned().unwrap_or_else(TierName::none)
     }
 }
 

@@ -7,8 +7,7 @@ use std::time::Duration;
 use super::families as family;
 use super::metrics::Metrics;
 use crate::chat::{NanoUsd, UsageSource};
-use crate::names::TierName;
-use crate::request::{Attempt, AttemptKind, AttemptResult, CacheUse, Outcome, Status, answering};
+use crate::request::{Attempt, AttemptKind, AttemptResult, CacheUse, Outcome, answering};
 
 /// The one operation that models are called for.
 const OPERATION: &str = "chat";
@@ -22,7 +21,7 @@ impl Metrics {
             if let Some(limit) = attempt.kept_back {
                 self.count(&family::LIMIT_REJECTIONS, [limit.as_str()], 1);
             }
-            if !was_sent(attempt) {
+            if !attempt.was_sent() {
                 continue;
             }
             self.observe_attempt(outcome, attempt);
@@ -34,7 +33,7 @@ impl Metrics {
     fn observe_request(&self, outcome: &Outcome) {
         let (signals, decision) = (&outcome.signals, &outcome.decision);
         let (door, tool, route) = (signals.door.as_str(), signals.target.as_str(), decision.route.as_str());
-        let tier = answering_tier(outcome);
+        let tier = outcome.answering_tier();
         let status = outcome.status.as_str();
         self.count(&family::REQUESTS, [door, tool, route, tier.as_str(), status], 1);
         self.record(&family::REQUEST_DURATION, [door, route, tier.as_str()], outcome.latency.as_secs_f64());
@@ -82,7 +81,7 @@ impl Metrics {
 
     /// Why this attempt follows the ones before it.
     fn observe_step(&self, before: &[Attempt], attempt: &Attempt) {
-        let sent = before.iter().rev().find(|earlier| was_sent(earlier));
+        let sent = before.iter().rev().find(|earlier| earlier.was_sent());
         // Models that were passed over on the way are no steps of their own, unless nothing else came before.
         let Some(last) = sent.or(before.last()) else { return };
         let reason = last.result.as_str();
@@ -116,24 +115,6 @@ impl Metrics {
 
 fn attempt_labels(attempt: &Attempt) -> [&str; 3] {
     [attempt.model.as_str(), attempt.kind.as_str(), attempt.result.as_str()]
-}
-
-/// A model was skipped, or the question was too long for it before anyone was asked.
-fn was_sent(attempt: &Attempt) -> bool {
-    match attempt.result {
-        AttemptResult::Skipped => false,
-        AttemptResult::Context => attempt.http_status.is_some(),
-        _ => true,
-    }
-}
-
-/// The tier of the model whose answer was used; `none` when logic answered.
-fn answering_tier(outcome: &Outcome) -> TierName {
-    let answered = matches!(outcome.status, Status::Ok | Status::Cached | Status::Partial);
-    let Some(model) = outcome.model.as_ref().filter(|_| answered) else { return TierName::none() };
-    let tried = outcome.attempts.iter().find(|attempt| attempt.model == *model).map(|attempt| &attempt.tier);
-    let decided = || outcome.decision.candidates.iter().find(|candidate| candidate.model == *model);
-    tried.or_else(|| decided().map(|candidate| &candidate.tier)).cloned().unwrap_or_else(TierName::none)
 }
 
 /// A ledger never owes money, but a counter must not go back if one did.
