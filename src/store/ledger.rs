@@ -1,13 +1,12 @@
-//! The ledger: one row per request, one per attempt, written together; read back for counting and for what was spent.
+//! The ledger: one row per request, one per attempt, written together with the sums over them; read back for counting.
 
 use std::sync::atomic::Ordering;
 
-use jiff::Timestamp;
-use sqlx::{Row, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use super::cells::{cell, count, json, millis, time};
+use super::rollups::Rollup;
 use super::{Recorded, Store, outcomes};
-use crate::chat::NanoUsd;
 use crate::error::{Error, Kind, Result};
 use crate::names::ModelName;
 use crate::request::{Attempt, Limit, Outcome, RequestId};
@@ -15,14 +14,29 @@ use crate::request::{Attempt, Limit, Outcome, RequestId};
 impl Store {
     /// Writes the end of a request: all its rows, or none.
     pub async fn record(&self, outcome: &Outcome) -> Result<()> {
+        self.record_all(std::slice::from_ref(outcome)).await
+    }
+
+    /// Writes the ends of several requests together: all their rows, or none.
+    pub async fn record_all(&self, outcomes: &[Outcome]) -> Result<()> {
         let mut write = self.write().await?;
-        let process = self.process.load(Ordering::Acquire);
-        insert_request(&mut write, outcome, (process != 0).then_some(process)).await?;
-        for attempt in &outcome.attempts {
-            insert_attempt(&mut write, outcome.id, attempt).await?;
-        }
+        self.record_in(&mut write, outcomes).await?;
         write.commit().await?;
         Ok(())
+    }
+
+    /// The same as part of a write that the caller began.
+    pub(super) async fn record_in(&self, conn: &mut SqliteConnection, outcomes: &[Outcome]) -> Result<()> {
+        let process = Some(self.process.load(Ordering::Acquire)).filter(|process| *process != 0);
+        let mut rollup = Rollup::default();
+        for outcome in outcomes {
+            insert_request(conn, outcome, process).await?;
+            for attempt in &outcome.attempts {
+                insert_attempt(conn, outcome.id, attempt).await?;
+            }
+            rollup.add(outcome);
+        }
+        rollup.write(conn).await
     }
 
     /// One request as it was recorded.
@@ -58,27 +72,6 @@ impl Store {
         .fetch_all(&mut *read)
         .await?;
         outcomes::recorded(&requests, &attempts)
-    }
-
-    /// What each model cost since then, by the attempts' start, by name.
-    ///
-    /// The sum runs over both halves of each amount, because SQLite gives up on a sum that passes 64 bits.
-    pub async fn spend(&self, since: Timestamp) -> Result<Vec<(ModelName, NanoUsd)>> {
-        let rows = sqlx::query(
-            "SELECT model, sum(cost >> 32) AS high, sum(cost & 4294967295) AS low FROM attempts \
-             WHERE started_at >= ? GROUP BY model ORDER BY model",
-        )
-        .bind(time(since))
-        .fetch_all(&self.reader)
-        .await?;
-        let mut spent = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let (high, low): (i64, i64) = (row.try_get("high")?, row.try_get("low")?);
-            let sum = (i128::from(high) << 32) + i128::from(low);
-            let sum = i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX });
-            spent.push((ModelName::from(cell::<&str>(row, "model")?), NanoUsd(sum)));
-        }
-        Ok(spent)
     }
 }
 

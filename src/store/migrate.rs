@@ -8,21 +8,30 @@ use sqlx::{AssertSqlSafe, SqliteConnection};
 use crate::error::{Error, Kind, Result};
 
 /// In order; the version of a database is the number of steps that it has taken. Steps are never edited, only added.
-const STEPS: &[&str] = &[include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_health.sql")];
+const STEPS: &[&str] = &[
+    include_str!("migrations/0001_initial.sql"),
+    include_str!("migrations/0002_health.sql"),
+    include_str!("migrations/0003_rollups.sql"),
+];
 
 /// "tgat", in the file's header: this database is ours.
 const APPLICATION_ID: i64 = 0x7467_6174;
 
 /// Brings the schema to the newest version, inside an IMMEDIATE transaction.
 pub(super) async fn migrate(conn: &mut SqliteConnection) -> Result<()> {
+    migrate_to(STEPS.len(), conn).await
+}
+
+/// Tests of a later step stop before it.
+pub(super) async fn migrate_to(target: usize, conn: &mut SqliteConnection) -> Result<()> {
     let version = version(conn).await?;
-    if version == STEPS.len() {
+    if version >= target {
         return Ok(());
     }
-    for step in &STEPS[version..] {
+    for step in &STEPS[version..target] {
         sqlx::raw_sql(*step).execute(&mut *conn).await?;
     }
-    let stamp = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {}", STEPS.len());
+    let stamp = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {target}");
     sqlx::raw_sql(AssertSqlSafe(stamp)).execute(conn).await?;
     Ok(())
 }

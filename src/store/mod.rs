@@ -1,4 +1,4 @@
-//! What is kept: tasks with every change, the ledger of requests and attempts, reservations, processes, which models
+//! What is kept: tasks with every change, the ledger of requests and attempts with sums over it, reservations, processes, which models
 //! were well. One SQLite file.
 //!
 //! It knows no policy rule, no model and no door. All SQL of the crate is in this folder, behind the plain functions of
@@ -18,11 +18,17 @@ mod list;
 mod migrate;
 mod outcomes;
 mod read;
+mod rollups;
 mod rows;
+mod stretch;
 mod tasks;
 #[cfg(test)]
 mod tests;
 mod types;
+mod usage;
 
 pub use database::Store;
+pub use rollups::Sums;
+pub use stretch::Stretch;
 pub use types::{Change, Created, Deleted, IdempotencyKey, Listing, Recorded, Updated};
+pub use usage::{Dimension, Groups};

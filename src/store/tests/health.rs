@@ -28,12 +28,7 @@ async fn a_word_that_comes_late_changes_nothing() {
 
 #[tokio::test]
 async fn a_database_from_before_gets_the_table_and_keeps_its_tasks() {
-    let fixture = Fixture::new().await;
-    let task = fixture.create(draft("Review the budget")).await;
-    let mut write = fixture.store.write().await.unwrap();
-    sqlx::raw_sql("DROP TABLE health; PRAGMA user_version = 1").execute(&mut *write).await.unwrap();
-    write.commit().await.unwrap();
-    let fixture = fixture.reopen().await;
-    assert_eq!(fixture.store.task(task.id).await.unwrap(), task);
+    let fixture = Fixture::of_version(1, OLD_TASK).await;
+    assert_eq!(fixture.store.task(TaskId(1)).await.unwrap().title, "Review the budget");
     assert_eq!(fixture.store.open_models(moment(0)).await.unwrap(), []);
 }

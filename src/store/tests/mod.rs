@@ -9,10 +9,12 @@ mod links;
 mod paging;
 mod processes;
 mod speed;
+mod usage;
 
 use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
+use sqlx::Connection;
 use tempfile::TempDir;
 
 use super::{Change, Store};
@@ -29,6 +31,18 @@ impl Fixture {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("taskgate.db")).await.unwrap();
         Self { folder, store }
+    }
+
+    /// A database that has taken so many steps of the schema, and these statements; opened as it is today.
+    async fn of_version(version: usize, sql: &'static str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("taskgate.db");
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let mut old = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+        super::migrate::migrate_to(version, &mut old).await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut old).await.unwrap();
+        old.close().await.unwrap();
+        Self { store: Store::open(&path).await.unwrap(), folder }
     }
 
     fn path(&self) -> PathBuf {
@@ -55,6 +69,10 @@ impl Fixture {
         self.store.update_task(TaskId(id), &patch, None, at(1)).await.unwrap().after
     }
 }
+
+/// A plain task, as the first version of the schema has it.
+const OLD_TASK: &str = "INSERT INTO tasks (id, title, priority, status, created_at, updated_at, version) VALUES \
+    (1, 'Review the budget', 'normal', 'pending', '2026-11-23T10:00:00Z', '2026-11-23T10:00:00Z', 1);";
 
 fn draft(title: &str) -> Draft {
     Draft {

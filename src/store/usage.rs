@@ -1,0 +1,163 @@
+//! What was used and spent, from the rollups alone: milliseconds, however many requests the ledger has.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, SqliteConnection};
+
+use super::cells::cell;
+use super::rollups::Sums;
+use super::stretch::{Piece, Stretch};
+use super::{Recorded, Store};
+use crate::chat::{NanoUsd, Tokens, Usage};
+use crate::error::Result;
+use crate::names::{ModelName, words};
+
+words!(
+    /// What usage can be told apart by.
+    Dimension {
+        Tier => "tier",
+        Model => "model",
+        Tool => "tool",
+        Route => "route",
+        Caller => "caller",
+        Door => "door",
+        Status => "status",
+    }
+);
+
+/// Sums by the names of what they were asked for by, in the order of the names.
+pub type Groups = BTreeMap<Vec<String>, Sums>;
+
+impl Store {
+    /// The sums of a stretch, told apart by these dimensions; without any, at most one group. A model without a name is
+    /// no model: what logic or a refusal answered.
+    pub async fn usage(&self, over: Stretch, by: &[Dimension]) -> Result<Groups> {
+        Ok(self.usage_in(&[over], by).await?.pop().unwrap_or_default())
+    }
+
+    /// The same for several stretches, all from one state of the database.
+    pub async fn usage_in(&self, stretches: &[Stretch], by: &[Dimension]) -> Result<Vec<Groups>> {
+        let sql = select(by);
+        let mut read = self.read().await?;
+        let mut found = Vec::with_capacity(stretches.len());
+        for stretch in stretches {
+            let mut groups = Groups::new();
+            for piece in stretch.pieces() {
+                add_piece(&mut read, &sql, (piece, by), &mut groups).await?;
+            }
+            found.push(groups);
+        }
+        Ok(found)
+    }
+
+    /// What each model cost since then, by the attempts' start, by name. Exact for a moment at a full quarter of an hour,
+    /// as the beginning of a day is; else from the beginning of that quarter.
+    pub async fn spend(&self, since: Timestamp) -> Result<Vec<(ModelName, NanoUsd)>> {
+        let groups = self.usage(Stretch::since(since), &[Dimension::Model]).await?;
+        let spent = groups.into_iter().filter(|(_, sums)| sums.attempts > 0);
+        Ok(spent.map(|(names, sums)| (ModelName::from(names.concat()), sums.cost)).collect())
+    }
+
+    /// The newest requests, the newest first.
+    pub async fn latest_outcomes(&self, limit: u32) -> Result<Vec<Recorded>> {
+        let behind =
+            sqlx::query_scalar("SELECT min(seq) - 1 FROM (SELECT seq FROM requests ORDER BY seq DESC LIMIT ?)");
+        let behind: Option<i64> = behind.bind(limit).fetch_one(&self.reader).await?;
+        let mut rows = self.outcomes_after(behind.unwrap_or(0), limit).await?;
+        rows.reverse();
+        Ok(rows)
+    }
+
+    /// When the first request that the rollups know came in, to the quarter of an hour.
+    pub async fn first_use(&self) -> Result<Option<Timestamp>> {
+        let first: Option<i64> =
+            sqlx::query_scalar("SELECT min(start) FROM rollups WHERE span = 900").fetch_one(&self.reader).await?;
+        Ok(first.and_then(|second| Timestamp::from_second(second).ok()))
+    }
+}
+
+/// Money is summed in halves, because SQLite gives up on a sum that passes 64 bits. Counts are held small enough.
+fn select(by: &[Dimension]) -> String {
+    let names: String = by.iter().map(|dimension| format!("{}, ", dimension.as_str())).collect();
+    let groups: Vec<&str> = by.iter().map(|dimension| dimension.as_str()).collect();
+    let group = if groups.is_empty() { String::new() } else { format!(" GROUP BY {}", groups.join(", ")) };
+    let counts = COUNTS.map(|column| format!("coalesce(sum({column}), 0) AS {column}")).join(", ");
+    let money = MONEY
+        .map(|column| {
+            format!(
+                "coalesce(sum({column} >> 32), 0) AS {column}_high, \
+                 coalesce(sum({column} & 4294967295), 0) AS {column}_low"
+            )
+        })
+        .join(", ");
+    format!("SELECT {names}{counts}, {money} FROM rollups WHERE span = ? AND start >= ? AND start < ?{group}")
+}
+
+const COUNTS: [&str; 13] = [
+    "requests",
+    "latency_us",
+    "counterfactual_unknown",
+    "attempts",
+    "skipped",
+    "accepted",
+    "rejected",
+    "escalations",
+    "tokens_in",
+    "tokens_cached",
+    "tokens_out",
+    "tokens_estimated",
+    "usage_unknown",
+];
+
+const MONEY: [&str; 4] = ["counterfactual", "cost_estimated", "cost", "wasted"];
+
+async fn add_piece(
+    conn: &mut SqliteConnection,
+    sql: &str,
+    (piece, by): (Piece, &[Dimension]),
+    groups: &mut Groups,
+) -> Result<()> {
+    // Made of the words above alone.
+    let query = sqlx::query(AssertSqlSafe(sql)).bind(piece.span).bind(piece.from).bind(piece.until);
+    for row in &query.fetch_all(conn).await? {
+        let sums = sums(row)?;
+        if sums != Sums::default() {
+            let names = by.iter().map(|dimension| cell(row, dimension.as_str()));
+            *groups.entry(names.collect::<Result<_>>()?).or_default() += sums;
+        }
+    }
+    Ok(())
+}
+
+fn sums(row: &SqliteRow) -> Result<Sums> {
+    let count = |column| Ok::<u64, crate::error::Error>(cell::<i64>(row, column)?.unsigned_abs());
+    Ok(Sums {
+        requests: count("requests")?,
+        latency: Duration::from_micros(count("latency_us")?),
+        counterfactual: money(row, "counterfactual_high", "counterfactual_low")?,
+        counterfactual_unknown: count("counterfactual_unknown")?,
+        attempts: count("attempts")?,
+        skipped: count("skipped")?,
+        accepted: count("accepted")?,
+        rejected: count("rejected")?,
+        escalations: count("escalations")?,
+        usage: Usage {
+            input: Tokens(count("tokens_in")?),
+            cached_input: Tokens(count("tokens_cached")?),
+            output: Tokens(count("tokens_out")?),
+        },
+        estimated: Tokens(count("tokens_estimated")?),
+        cost_estimated: money(row, "cost_estimated_high", "cost_estimated_low")?,
+        usage_unknown: count("usage_unknown")?,
+        cost: money(row, "cost_high", "cost_low")?,
+        wasted: money(row, "wasted_high", "wasted_low")?,
+    })
+}
+
+fn money(row: &SqliteRow, high: &'static str, low: &'static str) -> Result<NanoUsd> {
+    let sum = (i128::from(cell::<i64>(row, high)?) << 32) + i128::from(cell::<i64>(row, low)?);
+    Ok(NanoUsd(i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX })))
+}
