@@ -51,6 +51,7 @@ impl App {
             Err(error) => tracing::warn!("which models were well lately is not known: {error}"),
         }
         let toolbox = Toolbox::new(store.clone(), gateway.clone());
+        metrics.set_tools(toolbox.specs().iter().map(|spec| spec.name));
         Ok(Self { store, metrics, gateway, toolbox, process })
     }
 

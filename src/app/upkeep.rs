@@ -4,7 +4,7 @@
 //! A database that cannot be read for a while stops none of it; it is told once, and once again when it is back.
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -35,6 +35,7 @@ pub(super) async fn of_a_session(app: &App, stop: &CancellationToken) {
 
 /// Beside `taskgate serve`, until `stop`.
 pub(super) async fn of_a_server(app: &App, stop: &CancellationToken) {
+    app.metrics.ledger_level(Instant::now());
     let tail = async {
         every(TAIL_EVERY, "the ledger of other processes", stop, || tail(app)).await;
         // The next server need not wait. What is not counted yet is left to it: nobody scrapes this one any more.
@@ -86,10 +87,11 @@ async fn every<F: Future<Output = Result<()>>>(
 
 /// Counts what other processes have recorded since the cursor, if it is this process's turn to.
 async fn tail(app: &App) -> Result<()> {
-    if !app.store.take_lease(LEASE, Timestamp::now(), LEASE_FOR).await? {
-        return Ok(());
+    let before = Instant::now();
+    if app.store.take_lease(LEASE, Timestamp::now(), LEASE_FOR).await? {
+        while count_rows(app).await? == ROWS_AT_ONCE as usize {}
     }
-    while count_rows(app).await? == ROWS_AT_ONCE as usize {}
+    app.metrics.ledger_level(before);
     Ok(())
 }
 
@@ -136,7 +138,6 @@ fn beginnings(now: Timestamp, zone: &TimeZone) -> (Timestamp, Timestamp) {
 mod tests {
     use std::path::Path;
     use std::sync::Arc;
-    use std::time::Instant;
 
     use super::*;
     use crate::gateway::fixtures;

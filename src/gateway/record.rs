@@ -55,6 +55,7 @@ pub(super) fn outcome(settled: Settled, policy: &Policy, beginning: Beginning) -
 pub(super) async fn settle(inner: &Inner, outcome: &Outcome) {
     inner.metrics.observe(outcome);
     if let Err(error) = inner.ledger.record(outcome).await {
+        inner.metrics.ledger_failed();
         tracing::error!(
             request = %outcome.id,
             cost_nanousd = outcome.cost.0,

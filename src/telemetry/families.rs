@@ -14,6 +14,7 @@ pub(super) struct Family<const N: usize> {
 /// What the recorder is told about a family at start.
 pub(super) struct Description {
     pub name: &'static str,
+    pub labels: &'static [&'static str],
     pub kind: Kind,
     pub unit: Unit,
     pub help: &'static str,
@@ -31,12 +32,31 @@ pub fn metric_names() -> impl Iterator<Item = &'static str> {
     ALL.iter().map(|family| family.name)
 }
 
+/// What the text of a metric is made of, for whoever counts its series.
+pub struct Shape {
+    pub name: &'static str,
+    pub labels: &'static [&'static str],
+    /// Series for each set of labels: a histogram has one for each bucket, the last one, its sum and its count.
+    pub series: usize,
+}
+
+/// The same metrics with their labels.
+pub fn metric_shapes() -> impl Iterator<Item = Shape> {
+    ALL.iter().map(|family| {
+        let series = match family.kind {
+            Kind::Counter | Kind::Gauge => 1,
+            Kind::Histogram(buckets) => buckets.len() + 3,
+        };
+        Shape { name: family.name, labels: family.labels, series }
+    })
+}
+
 macro_rules! families {
     ($($family:ident = $name:literal [$($label:literal),*], $kind:expr, $unit:ident, $help:literal;)+) => {
         $(pub(super) const $family: Family<{ <[&str]>::len(&[$($label),*]) }> =
             Family { name: $name, labels: [$($label),*] };)+
         pub(super) const ALL: &[Description] =
-            &[$(Description { name: $name, kind: $kind, unit: Unit::$unit, help: $help }),+];
+            &[$(Description { name: $name, labels: &[$($label),*], kind: $kind, unit: Unit::$unit, help: $help }),+];
     };
 }
 
@@ -62,6 +82,8 @@ families! {
         "Whole answers for which the upstream reported no usage.";
     COST = "taskgate_cost_nanousd_total" ["model", "route"], Counter, Count,
         "Money spent, in nano-dollars (1 USD = 1,000,000,000).";
+    TOOL_COST = "taskgate_tool_cost_nanousd_total" ["tool"], Counter, Count,
+        "The same money by the tool that it was spent for, in nano-dollars.";
     WASTED = "taskgate_wasted_cost_nanousd_total" ["model", "reason"], Counter, Count,
         "The part of the cost that bought no answer, in nano-dollars, by how the attempt ended.";
     COUNTERFACTUAL = "taskgate_counterfactual_cost_nanousd_total" ["route"], Counter, Count,
@@ -90,6 +112,12 @@ families! {
         "1 when the last policy that was read is in use, 0 when it was refused.";
     BUILD_INFO = "taskgate_build_info" ["version"], Gauge, Count,
         "1 for the version that runs.";
+    MODEL_INFO = "taskgate_model_info" ["model", "backend", "location", "price"], Gauge, Count,
+        "1 for each model of the policy that decides now: local or hosted; free, priced or unpriced.";
+    LEDGER_FAILURES = "taskgate_ledger_failures_total" [], Counter, Count,
+        "Requests of this process that could not be written to the ledger.";
+    LEDGER_LAG = "taskgate_ledger_lag_seconds" [], Gauge, Seconds,
+        "How long ago this server last knew everything that the ledger holds.";
     SPEND = "taskgate_spend_nanousd" ["model", "period"], Gauge, Count,
         "Money spent since the day or the month began, in nano-dollars, over all processes.";
     TASKS = "taskgate_tasks" ["status"], Gauge, Count,

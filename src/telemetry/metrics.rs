@@ -5,16 +5,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Instant;
 
-use metrics::{Key, KeyName, Label, Level, Metadata, Recorder};
+use metrics::{Counter, Gauge, Histogram, KeyName, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use super::families::{self, Family, Kind};
+use super::handles::Handles;
 use crate::chat::NanoUsd;
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::names::{ModelName, words};
-use crate::policy::Policy;
+use crate::policy::{Location, Policy};
 use crate::request::{Door, Limit};
 use crate::tasks;
 
@@ -26,10 +28,7 @@ pub struct Metrics {
 
 /// A request that is being worked on; it counts until it is dropped.
 #[must_use]
-pub struct InFlight {
-    metrics: Metrics,
-    door: Door,
-}
+pub struct InFlight(Gauge);
 
 words!(
     /// What the spend gauges sum over: since midnight, since the first of the month.
@@ -42,8 +41,13 @@ words!(
 struct Inner {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
+    counters: Handles<Counter>,
+    gauges: Handles<Gauge>,
+    histograms: Handles<Histogram>,
     process: metrics_process::Collector,
     known: RwLock<Known>,
+    /// When this process last knew all of the ledger; only servers look.
+    level: Mutex<Option<Instant>>,
     /// Every model that a spend gauge was set for: at midnight its sum is zero and the ledger no longer names it.
     spent: Mutex<BTreeSet<ModelName>>,
 }
@@ -57,6 +61,7 @@ struct Known {
 
 struct KnownModel {
     backend: String,
+    location: &'static str,
     pricing: &'static str,
 }
 
@@ -82,13 +87,23 @@ impl Metrics {
                 Kind::Histogram(_) => recorder.describe_histogram(name, unit, help),
             }
         }
-        let inner =
-            Inner { handle: recorder.handle(), recorder, process, known: RwLock::default(), spent: Mutex::default() };
+        let inner = Inner {
+            handle: recorder.handle(),
+            recorder,
+            counters: Handles::default(),
+            gauges: Handles::default(),
+            histograms: Handles::default(),
+            process,
+            known: RwLock::default(),
+            level: Mutex::default(),
+            spent: Mutex::default(),
+        };
         let metrics = Self { inner: Arc::new(inner) };
         metrics.set(&families::BUILD_INFO, [env!("CARGO_PKG_VERSION")], 1.0);
         for door in Door::ALL {
             metrics.set(&families::IN_FLIGHT, [door.as_str()], 0.0);
         }
+        metrics.count(&families::LEDGER_FAILURES, [], 0);
         for limit in Limit::ALL {
             metrics.count(&families::LIMIT_REJECTIONS, [limit.as_str()], 0);
         }
@@ -108,7 +123,11 @@ impl Metrics {
                 Some(price) if price.is_free() => "free",
                 Some(_) => "priced",
             };
-            (name.clone(), KnownModel { backend: model.backend.to_string(), pricing })
+            let location = match policy.backend_of(model).map(|backend| backend.location) {
+                Some(Location::Hosted) => "hosted",
+                Some(Location::Local) | None => "local",
+            };
+            (name.clone(), KnownModel { backend: model.backend.to_string(), location, pricing })
         });
         let new = Known { hash: policy.hash.clone(), models: models.collect() };
         let old = {
@@ -120,18 +139,39 @@ impl Metrics {
         }
         self.set(&families::CONFIG_INFO, [&policy.hash], 1.0);
         self.set(&families::CONFIG_RELOADED, [], 1.0);
+        self.show_models(&old, 0.0);
+        self.show_models(&self.known(), 1.0);
         // A counter that first appears with money on it hides that money from `increase`, so each begins at zero.
         for model in policy.models.keys() {
             for route in &policy.routes {
                 self.count(&families::COST, [model.as_str(), route.name.as_str()], 0);
             }
+            self.count(&families::PRICE_LOOKUPS, [model.as_str(), self.pricing_of(model)], 0);
         }
         self.spent().extend(policy.models.keys().cloned());
     }
 
+    /// Says which tools there are, so that their money, too, begins at zero.
+    pub fn set_tools<'a>(&self, tools: impl IntoIterator<Item = &'a str>) {
+        for tool in tools {
+            self.count(&families::TOOL_COST, [tool], 0);
+        }
+    }
+
     pub fn request_started(&self, door: Door) -> InFlight {
-        self.gauge(&families::IN_FLIGHT, [door.as_str()]).increment(1.0);
-        InFlight { metrics: self.clone(), door }
+        let gauge = self.gauge(&families::IN_FLIGHT, [door.as_str()]);
+        gauge.increment(1.0);
+        InFlight(gauge)
+    }
+
+    /// A request whose row is lost.
+    pub fn ledger_failed(&self) {
+        self.count(&families::LEDGER_FAILURES, [], 1);
+    }
+
+    /// At that time this process, or the one whose turn it was, had counted all that the ledger held.
+    pub fn ledger_level(&self, at: Instant) {
+        *self.inner.level.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
     }
 
     /// 0 closed, 1 half-open, 2 open; in this process.
@@ -159,6 +199,9 @@ impl Metrics {
 
     /// The text format of Prometheus, with the figures of the process as they are now.
     pub fn render(&self) -> String {
+        if let Some(level) = *self.inner.level.lock().unwrap_or_else(PoisonError::into_inner) {
+            self.set(&families::LEDGER_LAG, [], level.elapsed().as_secs_f64());
+        }
         metrics::with_local_recorder(&self.inner.recorder, || self.inner.process.collect());
         self.inner.handle.render()
     }
@@ -169,34 +212,45 @@ impl Metrics {
     }
 
     pub(super) fn count<const N: usize>(&self, family: &Family<N>, labels: [&str; N], by: u64) {
-        self.inner.recorder.register_counter(&key(family, labels), &METADATA).increment(by);
+        let make = |key: &_| self.inner.recorder.register_counter(key, &METADATA);
+        self.inner.counters.of(family, labels, make).increment(by);
     }
 
     pub(super) fn record<const N: usize>(&self, family: &Family<N>, labels: [&str; N], value: f64) {
-        self.inner.recorder.register_histogram(&key(family, labels), &METADATA).record(value);
+        let make = |key: &_| self.inner.recorder.register_histogram(key, &METADATA);
+        self.inner.histograms.of(family, labels, make).record(value);
     }
 
     /// The backend that a model is at, or "other" for one that this process's policy does not have.
     pub(super) fn provider_of(&self, model: &ModelName) -> String {
-        let known = self.inner.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.models.get(model).map_or_else(|| "other".to_owned(), |model| model.backend.clone())
+        self.known().models.get(model).map_or_else(|| "other".to_owned(), |model| model.backend.clone())
     }
 
     pub(super) fn pricing_of(&self, model: &ModelName) -> &'static str {
-        let known = self.inner.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.models.get(model).map_or("unknown", |model| model.pricing)
+        self.known().models.get(model).map_or("unknown", |model| model.pricing)
     }
 
     fn set<const N: usize>(&self, family: &Family<N>, labels: [&str; N], value: f64) {
         self.gauge(family, labels).set(value);
     }
 
+    fn show_models(&self, known: &Known, value: f64) {
+        for (name, model) in &known.models {
+            let labels = [name.as_str(), &model.backend, model.location, model.pricing];
+            self.set(&families::MODEL_INFO, labels, value);
+        }
+    }
+
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.inner.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn spent(&self) -> MutexGuard<'_, BTreeSet<ModelName>> {
         self.inner.spent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn gauge<const N: usize>(&self, family: &Family<N>, labels: [&str; N]) -> metrics::Gauge {
-        self.inner.recorder.register_gauge(&key(family, labels), &METADATA)
+    fn gauge<const N: usize>(&self, family: &Family<N>, labels: [&str; N]) -> Gauge {
+        self.inner.gauges.of(family, labels, |key| self.inner.recorder.register_gauge(key, &METADATA))
     }
 }
 
@@ -208,14 +262,8 @@ impl fmt::Debug for Metrics {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.metrics.gauge(&families::IN_FLIGHT, [self.door.as_str()]).decrement(1.0);
+        self.0.decrement(1.0);
     }
 }
 
 const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, None);
-
-/// An empty label is an absent one, in Prometheus as here.
-fn key<const N: usize>(family: &Family<N>, values: [&str; N]) -> Key {
-    let labels = family.labels.iter().zip(values).filter(|(_, value)| !value.is_empty());
-    Key::from_parts(family.name, labels.map(|(name, value)| Label::new(*name, value.to_owned())).collect::<Vec<_>>())
-}

@@ -3,9 +3,10 @@
 //! It reads outcomes; it decides nothing. Labels are small closed sets, never a caller's string.
 
 mod families;
+mod handles;
 pub mod log;
 mod metrics;
 mod observe;
 
-pub use families::metric_names;
+pub use families::{Shape, metric_names, metric_shapes};
 pub use metrics::{InFlight, Metrics, Period};

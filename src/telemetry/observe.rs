@@ -54,6 +54,7 @@ impl Metrics {
     fn observe_attempt(&self, outcome: &Outcome, attempt: &Attempt) {
         let model = attempt.model.as_str();
         self.count(&family::COST, [model, outcome.decision.route.as_str()], nano(attempt.cost));
+        self.count(&family::TOOL_COST, [outcome.signals.target.as_str()], nano(attempt.cost));
         self.count(&family::PRICE_LOOKUPS, [model, self.pricing_of(&attempt.model)], 1);
         let answered = matches!(attempt.result, AttemptResult::Accepted | AttemptResult::Unchecked);
         let bought = answering(outcome.status, &outcome.attempts).is_some_and(|last| last.n == attempt.n);

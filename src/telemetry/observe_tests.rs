@@ -1,6 +1,6 @@
 //! What the figures say after known outcomes, read from the text that Prometheus scrapes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -10,6 +10,7 @@ use super::super::families;
 use super::super::metrics::{Metrics, Period};
 use crate::chat::{NanoUsd, Tokens, Usage, UsageSource};
 use crate::names::TierName;
+use crate::policy;
 use crate::request::{
     Attempt, AttemptKind, AttemptResult, CacheUse, Complexity, Decision, Door, Limit, Measures, Outcome, Rejection,
     RejectionCode, RequestId, Signals, Status, Target,
@@ -157,11 +158,50 @@ fn money_for_nothing_is_counted_by_how_it_was_lost() {
     let cut = attempt(1, "gpt-4o", AttemptKind::First, AttemptResult::Cut);
     let text = rendered(&[outcome(vec![cut], Status::Degraded)]);
     assert_line(&text, r#"taskgate_wasted_cost_nanousd_total{model="gpt-4o",reason="cut"} 350000"#);
+    assert_line(&text, r#"taskgate_tool_cost_nanousd_total{tool="analyze_workload"} 350000"#);
     assert!(text.contains(r#"error_type="cut""#));
     // A check that broke left an answer that nobody read.
     let unread = attempt(1, "gpt-4o", AttemptKind::First, AttemptResult::Unchecked);
     let text = rendered(&[outcome(vec![unread], Status::Degraded)]);
     assert_line(&text, r#"taskgate_wasted_cost_nanousd_total{model="gpt-4o",reason="unchecked"} 350000"#);
+}
+
+#[test]
+fn a_server_that_lost_sight_of_the_ledger_shows_for_how_long() {
+    let metrics = Metrics::install().unwrap();
+    let lag = |text: &str| {
+        let line = text.lines().find(|line| line.starts_with("taskgate_ledger_lag_seconds "))?;
+        line.split(' ').nth(1)?.parse::<f64>().ok()
+    };
+    assert_eq!(lag(&metrics.render()), None, "a process that does not look has nothing to say");
+    metrics.ledger_level(Instant::now().checked_sub(Duration::from_secs(90)).unwrap());
+    assert!(lag(&metrics.render()).unwrap() >= 90.0);
+    metrics.ledger_level(Instant::now());
+    assert!(lag(&metrics.render()).unwrap() < 60.0);
+    metrics.ledger_failed();
+    assert_line(&metrics.render(), "taskgate_ledger_failures_total 1");
+}
+
+#[test]
+fn a_policys_models_are_told_with_where_they_are_and_their_money_begins_at_zero() {
+    let policy = |text: &str| policy::compile(text, "routing.yaml", &|_| None).policy.unwrap();
+    let metrics = Metrics::install().unwrap();
+    metrics.set_policy(&policy(policy::BUILT_IN));
+    metrics.set_tools(["plan_sprint"]);
+    let info = |text: &str, model: &str, backend: &str, rest: &str| {
+        assert_line(text, &format!(r#"taskgate_model_info{{model="{model}",backend="{backend}",{rest}"#));
+    };
+    let text = metrics.render();
+    info(&text, "gpt-4o", "openai", r#"location="hosted",price="priced"} 1"#);
+    info(&text, "task-api-model", "local", r#"location="local",price="free"} 1"#);
+    assert_line(&text, r#"taskgate_tool_cost_nanousd_total{tool="plan_sprint"} 0"#);
+    assert_line(&text, r#"taskgate_price_lookups_total{model="gpt-4o",status="priced"} 0"#);
+    let unpriced = policy::BUILT_IN.replace("    price: { input: 2.50, cached_input: 1.25, output: 10.00 }\n", "");
+    metrics.set_policy(&policy(&unpriced));
+    let text = metrics.render();
+    info(&text, "gpt-4o", "openai", r#"location="hosted",price="priced"} 0"#);
+    info(&text, "gpt-4o", "openai", r#"location="hosted",price="unpriced"} 1"#);
+    info(&text, "task-api-model", "local", r#"location="local",price="free"} 1"#);
 }
 
 #[test]
