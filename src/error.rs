@@ -33,10 +33,12 @@ pub enum Kind {
     OverBudget,
     ContextTooLong,
     ContentRefused,
-    /// The upstream said "not now" (429, 503 with Retry-After).
+    /// The upstream said "not now": a rate limit, or an overload that names its end (503 with Retry-After).
     UpstreamBusy,
     UpstreamUnreachable,
     UpstreamAuth,
+    /// The account at the upstream has nothing left: its key is good, and no wait helps.
+    UpstreamQuota,
     UpstreamFailed,
     UpstreamTimeout,
     /// The upstream answered something that is not the protocol.
@@ -78,6 +80,7 @@ impl Kind {
         match self {
             Self::UpstreamBusy | Self::UpstreamUnreachable | Self::FormatRefused => Retry::Same,
             Self::UpstreamAuth
+            | Self::UpstreamQuota
             | Self::UpstreamFailed
             | Self::UpstreamTimeout
             | Self::UpstreamProtocol
@@ -112,6 +115,7 @@ impl Kind {
             | Self::UpstreamBusy
             | Self::UpstreamUnreachable
             | Self::UpstreamAuth
+            | Self::UpstreamQuota
             | Self::UpstreamFailed
             | Self::UpstreamTimeout
             | Self::UpstreamProtocol
@@ -135,6 +139,7 @@ impl Kind {
             Self::UpstreamBusy => "upstream_busy",
             Self::UpstreamUnreachable => "upstream_unreachable",
             Self::UpstreamAuth => "upstream_auth",
+            Self::UpstreamQuota => "upstream_quota",
             Self::UpstreamFailed => "upstream_failed",
             Self::UpstreamTimeout => "upstream_timeout",
             Self::UpstreamProtocol => "upstream_protocol",

@@ -152,7 +152,7 @@ fn excluded(why: Exclusion, candidate: &Candidate, policy: &Policy) -> String {
             format!("could not be reached lately; left alone for up to {:?}", policy.breaker.open)
         }
         Exclusion::KeyRefused => {
-            format!("its backend did not accept the key; left alone for up to {:?}", policy.breaker.open)
+            format!("its backend refused the key or the account; left alone for up to {:?}", policy.breaker.open)
         }
         Exclusion::NoKey => {
             let model = policy.models.get(&candidate.model);

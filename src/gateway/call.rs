@@ -315,6 +315,7 @@ fn usage(answer: &Answer, request: &ChatRequest) -> (Usage, UsageSource) {
         Kind::UpstreamUnreachable
         | Kind::UpstreamBusy
         | Kind::UpstreamAuth
+        | Kind::UpstreamQuota
         | Kind::ContextTooLong
         | Kind::FormatRefused => (Usage::default(), UsageSource::Estimated),
         Kind::UpstreamTimeout | Kind::UpstreamCut | Kind::Cancelled => (estimate, UsageSource::Estimated),
@@ -334,6 +335,7 @@ fn result(called: &Called) -> AttemptResult {
         Kind::UpstreamUnreachable => AttemptResult::Connect,
         Kind::UpstreamCut => AttemptResult::Cut,
         Kind::UpstreamAuth => AttemptResult::Auth,
+        Kind::UpstreamQuota => AttemptResult::Quota,
         Kind::ContextTooLong => AttemptResult::Context,
         Kind::ContentRefused => AttemptResult::Refused,
         Kind::Cancelled => AttemptResult::Cancelled,

@@ -173,7 +173,7 @@ fn left_alone(candidate: &Candidate) -> Option<Reason> {
             Some(Reason::new("unreachable", text))
         }
         Exclusion::KeyRefused => {
-            let text = format!("{model} is left alone for now: its backend did not accept our key.");
+            let text = format!("{model} is left alone for now: its backend refused our key or account.");
             Some(Reason::new("key_refused", text))
         }
         Exclusion::AboveMaxTier | Exclusion::NoKey | Exclusion::MissingCapability | Exclusion::NotAllowed => None,

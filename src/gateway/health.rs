@@ -67,7 +67,7 @@ impl Run<'_> {
         let why = match why {
             Ailment::Failing => format!("{name} failed lately and is left alone for now."),
             Ailment::Unreachable => format!("{name} could not be reached lately and is left alone for now."),
-            Ailment::KeyRefused => format!("{name} is left alone for now: its backend did not accept our key."),
+            Ailment::KeyRefused => format!("{name} is left alone for now: its backend refused our key or account."),
         };
         Err(self.skip(model, kind, AttemptResult::Skipped, why))
     }

@@ -203,7 +203,7 @@ async fn with_everyone_unwell_nobody_is_called_and_the_outcome_says_so() {
         outcome.failure.as_deref(),
         Some(
             "No model may be called. small failed lately and is left alone for now. big is left alone for now: its \
-             backend did not accept our key."
+             backend refused our key or account."
         )
     );
     assert!(world.script.called().is_empty());

@@ -12,7 +12,7 @@ pub enum Evidence {
     TimedOut,
     /// Nobody was there to take the connection.
     Unreachable,
-    /// The backend does not accept our key: no model of it can be called.
+    /// The backend does not accept our key, or its account has nothing left: no model of it can be called.
     KeyRefused,
     /// Nothing: the caller went away, the question was at fault, or a rate limit was met.
     None,
@@ -26,15 +26,15 @@ pub fn evidence(error: Option<&Error>, status: Option<u16>) -> Evidence {
     match error.kind {
         Kind::UpstreamUnreachable => Evidence::Unreachable,
         Kind::UpstreamTimeout => Evidence::TimedOut,
-        Kind::UpstreamAuth => Evidence::KeyRefused,
-        // A limit is no illness, and who says when to come back is well enough to say so.
-        Kind::UpstreamBusy if status == Some(429) || error.retry_after.is_some() => Evidence::None,
+        Kind::UpstreamAuth | Kind::UpstreamQuota => Evidence::KeyRefused,
         // The request was at fault, or the policy: a model by another name, an address that is not the API's.
-        Kind::UpstreamFailed | Kind::UpstreamProtocol if status.is_some_and(|status| (400..500).contains(&status)) => {
+        Kind::UpstreamFailed | Kind::UpstreamProtocol if status.is_some_and(|status| (300..500).contains(&status)) => {
             Evidence::None
         }
-        Kind::UpstreamBusy | Kind::UpstreamFailed | Kind::UpstreamProtocol | Kind::UpstreamCut => Evidence::Failed,
-        Kind::BadRequest
+        Kind::UpstreamFailed | Kind::UpstreamProtocol | Kind::UpstreamCut => Evidence::Failed,
+        // A limit is no illness, and who says when to come back is well enough to say so.
+        Kind::UpstreamBusy
+        | Kind::BadRequest
         | Kind::NotFound
         | Kind::Conflict
         | Kind::UnknownTool
@@ -53,8 +53,6 @@ pub fn evidence(error: Option<&Error>, status: Option<u16>) -> Evidence {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -65,12 +63,16 @@ mod tests {
             (Kind::UpstreamTimeout, Some(200), Evidence::TimedOut),
             (Kind::UpstreamAuth, Some(401), Evidence::KeyRefused),
             (Kind::UpstreamAuth, Some(403), Evidence::KeyRefused),
+            (Kind::UpstreamQuota, Some(429), Evidence::KeyRefused),
             (Kind::UpstreamBusy, Some(429), Evidence::None),
-            (Kind::UpstreamBusy, Some(503), Evidence::Failed),
+            (Kind::UpstreamBusy, Some(503), Evidence::None),
+            (Kind::UpstreamBusy, Some(200), Evidence::None),
+            (Kind::UpstreamFailed, Some(503), Evidence::Failed),
             (Kind::UpstreamFailed, Some(500), Evidence::Failed),
             (Kind::UpstreamFailed, Some(200), Evidence::Failed),
             (Kind::UpstreamFailed, Some(422), Evidence::None),
             (Kind::UpstreamProtocol, Some(200), Evidence::Failed),
+            (Kind::UpstreamProtocol, Some(307), Evidence::None),
             (Kind::UpstreamProtocol, Some(404), Evidence::None),
             (Kind::UpstreamProtocol, None, Evidence::Failed),
             (Kind::UpstreamCut, Some(200), Evidence::Failed),
@@ -84,11 +86,5 @@ mod tests {
             assert_eq!(evidence(Some(&Error::new(kind, "x")), status), expected, "{kind:?} {status:?}");
         }
         assert_eq!(evidence(None, Some(200)), Evidence::Answered);
-    }
-
-    #[test]
-    fn who_says_when_to_come_back_is_not_ill() {
-        let later = Error::new(Kind::UpstreamBusy, "x").retry_after(Some(Duration::from_secs(9)));
-        assert_eq!(evidence(Some(&later), Some(503)), Evidence::None);
     }
 }

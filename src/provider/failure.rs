@@ -46,11 +46,20 @@ fn refusal(refused: &Refused, who: &str, call: &Call<'_>) -> Error {
     let body = refusal::Body::read(&refused.body);
     let row = refusal::meaning(refused.status, &body, call.request.format != Format::Text);
     let word = body.word.as_deref().filter(|word| !is_secret(word, call)).map(|word| format!(", {word}"));
-    let message = format!("{who} {} (status {}{})", row.says, refused.status, word.unwrap_or_default());
+    let wait = refused.retry_after.map(|wait| format!(", and asks for a wait of {}s", wait.as_secs_f64().ceil()));
+    let (word, wait) = (word.unwrap_or_default(), wait.unwrap_or_default());
+    let message = format!("{who} {} (status {}{word}){wait}", row.says, refused.status);
     // A web page where an API was expected: there is nothing wrong with the fields or the model's name.
     let misplaced = body.is_html && (400..500).contains(&refused.status) && row.kind == Kind::UpstreamFailed;
     let advised = if misplaced { Advice::CheckBaseUrl } else { row.advice };
-    let kind = if misplaced { Kind::UpstreamProtocol } else { row.kind };
+    let kind = match row.kind {
+        _ if misplaced => Kind::UpstreamProtocol,
+        // An overload that names its end is worth the wait; any other is a failure.
+        Kind::UpstreamFailed if matches!(refused.status, 503 | 529) && refused.retry_after.is_some() => {
+            Kind::UpstreamBusy
+        }
+        kind => kind,
+    };
     let error = Error::new(kind, message).retry_after(refused.retry_after);
     match advised {
         Advice::None => error,

@@ -101,7 +101,7 @@ const NOBODY_BEHIND: &[&[&str]] = &[
 ];
 
 static TABLE: &[Row] = &[
-    row(ANY, NO_MONEY, Kind::UpstreamAuth, "is refused: the account has nothing left", Advice::CheckAccount),
+    row(ANY, NO_MONEY, Kind::UpstreamQuota, "is refused: the account has nothing left", Advice::CheckAccount),
     row(ANY, TOO_LONG, Kind::ContextTooLong, "finds the prompt too long for its context", Advice::None),
     row(
         (429, 429),
@@ -120,7 +120,7 @@ static TABLE: &[Row] = &[
         advice: Advice::None,
     },
     row((401, 401), &[], Kind::UpstreamAuth, "does not accept our key", Advice::CheckKey),
-    row((402, 402), &[], Kind::UpstreamAuth, "is refused: the account has nothing left", Advice::CheckAccount),
+    row((402, 402), &[], Kind::UpstreamQuota, "is refused: the account has nothing left", Advice::CheckAccount),
     row((400, 422), NO_SUCH_MODEL, Kind::UpstreamFailed, "is not known by that name", Advice::CheckModelName),
     row((403, 403), &[], Kind::UpstreamAuth, "is not open to our key", Advice::CheckKey),
     row((404, 405), &[], Kind::UpstreamProtocol, "has no chat endpoint there", Advice::CheckBaseUrl),
@@ -128,8 +128,8 @@ static TABLE: &[Row] = &[
     row((413, 413), &[], Kind::ContextTooLong, "finds the request too large", Advice::None),
     row((429, 429), &[], Kind::UpstreamBusy, "has reached a rate limit", Advice::None),
     row((500, 504), NOBODY_BEHIND, Kind::UpstreamUnreachable, "has no model server behind it", Advice::StartServer),
-    row((503, 503), &[], Kind::UpstreamBusy, "is not available now", Advice::None),
-    row((529, 529), &[], Kind::UpstreamBusy, "is overloaded", Advice::None),
+    row((503, 503), &[], Kind::UpstreamFailed, "is not available now", Advice::None),
+    row((529, 529), &[], Kind::UpstreamFailed, "is overloaded", Advice::None),
     row((500, 599), &[], Kind::UpstreamFailed, "failed", Advice::None),
     row((300, 399), &[], Kind::UpstreamProtocol, "redirects, which is not followed with a key", Advice::CheckBaseUrl),
     row((400, 499), &[], Kind::UpstreamFailed, "does not take the request", Advice::CheckFields),

@@ -12,7 +12,7 @@ fn a_status_alone_has_a_meaning() {
         (302, Kind::UpstreamProtocol),
         (400, Kind::UpstreamFailed),
         (401, Kind::UpstreamAuth),
-        (402, Kind::UpstreamAuth),
+        (402, Kind::UpstreamQuota),
         (403, Kind::UpstreamAuth),
         (404, Kind::UpstreamProtocol),
         (408, Kind::UpstreamTimeout),
@@ -21,9 +21,9 @@ fn a_status_alone_has_a_meaning() {
         (429, Kind::UpstreamBusy),
         (500, Kind::UpstreamFailed),
         (502, Kind::UpstreamFailed),
-        (503, Kind::UpstreamBusy),
+        (503, Kind::UpstreamFailed),
         (504, Kind::UpstreamFailed),
-        (529, Kind::UpstreamBusy),
+        (529, Kind::UpstreamFailed),
         (200, Kind::UpstreamFailed),
         (999, Kind::UpstreamFailed),
     ] {
@@ -82,11 +82,11 @@ fn a_prompt_that_is_too_long_is_known_in_every_vendors_words() {
 #[test]
 fn an_empty_account_is_no_rate_limit() {
     let body = r#"{"error":{"message":"You exceeded your current quota","type":"insufficient_quota","code":"insufficient_quota"}}"#;
-    assert_eq!(kind(429, body, false), Kind::UpstreamAuth);
+    assert_eq!(kind(429, body, false), Kind::UpstreamQuota);
     // The same sentence is an ordinary rate limit at another vendor.
     let body = r#"[{"error":{"code":429,"message":"You exceeded your current quota","status":"RESOURCE_EXHAUSTED"}}]"#;
     assert_eq!(kind(429, body, false), Kind::UpstreamBusy);
-    assert_eq!(kind(400, r#"{"error":{"message":"Your credit balance is too low"}}"#, false), Kind::UpstreamAuth);
+    assert_eq!(kind(400, r#"{"error":{"message":"Your credit balance is too low"}}"#, false), Kind::UpstreamQuota);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_proxy_without_a_server_behind_it_is_unreachable() {
 #[test]
 fn the_code_inside_a_success_counts_as_its_status() {
     assert_eq!(kind(200, r#"{"error":{"code":429,"message":"slow down"}}"#, false), Kind::UpstreamBusy);
-    assert_eq!(kind(200, r#"{"error":{"code":"503"}}"#, false), Kind::UpstreamBusy);
+    assert_eq!(kind(200, r#"{"error":{"code":"503"}}"#, false), Kind::UpstreamFailed);
     assert_eq!(kind(500, r#"{"error":{"code":429}}"#, false), Kind::UpstreamFailed);
 }
 

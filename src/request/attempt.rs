@@ -74,6 +74,8 @@ words!(
         UpstreamError => "upstream_error",
         Cut => "cut",
         Auth => "auth",
+        /// The account at the upstream has nothing left.
+        Quota => "quota",
         Context => "context",
         Refused => "refused",
         Cancelled => "cancelled",

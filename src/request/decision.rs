@@ -52,7 +52,7 @@ pub enum Exclusion {
     Unhealthy,
     /// Nobody was there when it was called last, and it is left alone for now.
     Unreachable,
-    /// Its backend did not accept our key, and is left alone for now.
+    /// Its backend did not accept our key, or the account has nothing left, and is left alone for now.
     KeyRefused,
 }
 

@@ -74,7 +74,8 @@ fn advice(attempt: &Attempt, policy: &Policy) -> String {
         AttemptResult::Timeout => {
             format!("Try again when {name} is less busy, or raise the timeouts of {} in routing.yaml.", attempt.model)
         }
-        AttemptResult::RateLimited => "Try again in a minute.".to_owned(),
+        AttemptResult::Quota => format!("Check the plan and the billing of the account at {name}."),
+        AttemptResult::RateLimited => "Try again later.".to_owned(),
         AttemptResult::UpstreamError => {
             format!("Look at the log of {name}, and check its base_url in routing.yaml.")
         }
@@ -129,8 +130,14 @@ fn why_out(candidate: &Candidate, policy: &Policy) -> Option<String> {
             }
         }
         Exclusion::KeyRefused => match variable {
-            Some(variable) => format!("{model} did not accept the key in {variable}: correct it, then restart."),
-            None => format!("{model} did not accept its backend's key: correct it in routing.yaml, then restart."),
+            Some(variable) => format!(
+                "{model} was refused by its backend: correct the key in {variable} and restart, or see to the billing \
+                 of its account."
+            ),
+            None => format!(
+                "{model} was refused by its backend: correct its key in routing.yaml and restart, or see to the \
+                 billing of its account."
+            ),
         },
     })
 }

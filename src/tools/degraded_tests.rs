@@ -84,8 +84,9 @@ fn each_failure_says_what_to_do() {
     let cases = [
         (refused, "small answered, but its answer was not accepted: The answer named TASK-0099, which does not exist."),
         (attempt("big", AttemptResult::Auth, "401"), "Give hosted a key"),
+        (attempt("big", AttemptResult::Quota, "402"), "Check the plan and the billing of the account at hosted."),
         (attempt("big", AttemptResult::Connect, "no route"), "Check the network"),
-        (attempt("small", AttemptResult::RateLimited, "429"), "Try again in a minute."),
+        (attempt("small", AttemptResult::RateLimited, "429"), "Try again later."),
         (attempt("small", AttemptResult::UpstreamError, "500"), "Look at the log of local"),
         (attempt("gone", AttemptResult::UpstreamError, "500"), "Look at the log of its backend"),
     ];
@@ -111,7 +112,8 @@ fn models_that_are_left_alone_are_told_whether_others_were_asked_or_not() {
     assert_eq!(
         error(&nobody, &policy()),
         "No model could be asked. small failed lately and is left alone for up to 15s. Ensure LiteLLM proxy and Ollama \
-         are running. big did not accept its backend's key: correct it in routing.yaml, then restart."
+         are running. big was refused by its backend: correct its key in routing.yaml and restart, or see to the \
+         billing of its account."
     );
     let down =
         outcome(vec![attempt("small", AttemptResult::Connect, "refused")], vec![out("big", Exclusion::Unhealthy)]);

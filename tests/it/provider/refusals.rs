@@ -21,8 +21,8 @@ async fn a_status_becomes_a_kind_and_is_kept() {
         (429, Kind::UpstreamBusy),
         (500, Kind::UpstreamFailed),
         (502, Kind::UpstreamFailed),
-        (503, Kind::UpstreamBusy),
-        (529, Kind::UpstreamBusy),
+        (503, Kind::UpstreamFailed),
+        (529, Kind::UpstreamFailed),
         (422, Kind::UpstreamFailed),
     ] {
         for stream in [false, true] {
@@ -69,7 +69,7 @@ async fn the_wait_that_is_asked_for_is_told() {
 async fn an_empty_account_is_not_tried_again_on_the_same_model() {
     let body = json!({ "error": { "message": "You exceeded your current quota", "code": "insufficient_quota" } });
     let heard = Bench::with(Step::status_with(429, &[JSON], body.to_string())).await.send(false).await;
-    assert_eq!((heard.kind(), heard.kind().retry()), (Kind::UpstreamAuth, Retry::Next));
+    assert_eq!((heard.kind(), heard.kind().retry()), (Kind::UpstreamQuota, Retry::Next));
     assert!(heard.error().message.contains("insufficient_quota") && heard.hint().contains("billing"));
 }
 
