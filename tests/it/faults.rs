@@ -7,6 +7,7 @@ mod lines;
 mod models;
 mod policy;
 mod recovery;
+mod wall;
 
 use serde_json::{Value, json};
 

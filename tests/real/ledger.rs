@@ -29,6 +29,7 @@ pub struct AttemptRow {
 pub struct RequestRow {
     pub id: String,
     pub tool: String,
+    pub route: String,
     pub status: String,
     pub model: Option<String>,
     pub attempts: i64,
@@ -92,6 +93,7 @@ impl FromRow<'_, SqliteRow> for RequestRow {
         Ok(Self {
             id: row.try_get("id")?,
             tool: row.try_get("tool")?,
+            route: row.try_get("route")?,
             status: row.try_get("status")?,
             model: row.try_get("model")?,
             attempts: row.try_get("attempts")?,

@@ -79,6 +79,14 @@ async fn play(step: Step, request: Option<&Recorded>, to: &mut OwnedWriteHalf) -
         }
         Step::Hang => pending().await,
         Step::HangUp => {}
+        Step::Reset => {
+            to.as_ref().set_zero_linger()?;
+            return Ok(());
+        }
+        Step::EndlessHead => {
+            to.write_all(b"HTTP/1.1 200 OK\r\n").await?;
+            endless(b"x-more: and more\r\n", false, to).await?;
+        }
         Step::Drip(reply, every) => {
             let body = reply.body(model).to_string();
             to.write_all(json_head(body.len()).as_bytes()).await?;

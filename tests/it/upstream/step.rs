@@ -27,6 +27,10 @@ pub enum Step {
     Hang,
     /// Closes the connection without a byte.
     HangUp,
+    /// Breaks the connection without a byte, as a process that is killed does.
+    Reset,
+    /// Headers without an end.
+    EndlessHead,
     After(Duration, Box<Step>),
     /// A whole reply, byte by byte, so much apart.
     Drip(Reply, Duration),
