@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::App;
 use crate::error::Result;
+use crate::health::State;
 use crate::request::Door;
 use crate::telemetry::Period;
 
@@ -119,8 +120,15 @@ fn unscraped(door: Door) -> bool {
 }
 
 async fn gauges(app: &App) -> Result<()> {
+    let (now, policy) = (Timestamp::now(), app.policy());
     app.gateway.show_health();
-    let (day, month) = beginnings(Timestamp::now(), &app.policy().time_zone);
+    // Most calls are made by processes that nobody scrapes.
+    for (model, _) in app.store.open_models(now).await? {
+        if policy.models.contains_key(&model) {
+            app.metrics.set_breaker(&model, State::Open as u8);
+        }
+    }
+    let (day, month) = beginnings(now, &policy.time_zone);
     app.metrics.set_spend(Period::Day, &app.store.spend(day).await?);
     app.metrics.set_spend(Period::Month, &app.store.spend(month).await?);
     app.metrics.set_tasks(&app.store.task_counts().await?);
@@ -163,6 +171,24 @@ mod tests {
         assert!(count_rows(&slow).await.is_err());
         assert_eq!((count_rows(&quick).await.unwrap(), counted(&quick), counted(&slow)), (1, true, false));
         assert_eq!(count_rows(&quick).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_breaker_that_opened_in_another_process_is_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("taskgate.db");
+        let (session, server) = (app(&database).await, app(&database).await);
+        let (now, small, gone) = (Timestamp::now(), "small".into(), "gone".into());
+        let until = Some(now + Duration::from_secs(60));
+        session.store.keep_health(&small, until, now).await.unwrap();
+        session.store.keep_health(&gone, until, now).await.unwrap();
+        gauges(&server).await.unwrap();
+        let text = server.metrics.render();
+        assert!(text.contains("taskgate_breaker_state{model=\"small\"} 2"), "{text}");
+        assert!(!text.contains("\"gone\""), "no model of this policy has that name");
+        session.store.keep_health(&small, None, now).await.unwrap();
+        gauges(&server).await.unwrap();
+        assert!(server.metrics.render().contains("taskgate_breaker_state{model=\"small\"} 0"));
     }
 
     #[test]

@@ -105,7 +105,7 @@ families! {
     IN_FLIGHT = "taskgate_in_flight" ["door"], Gauge, Count,
         "Requests that are being worked on.";
     BREAKER_STATE = "taskgate_breaker_state" ["model"], Gauge, Count,
-        "The breaker of each model as this process knows it: 0 closed, 1 half-open, 2 open. Other processes have their own.";
+        "The breaker of each model: 0 closed, 1 half-open, 2 open, here or in another process on the same database.";
     CONFIG_INFO = "taskgate_config_info" ["hash"], Gauge, Count,
         "1 for the policy that decides now, by the hash of its text.";
     CONFIG_RELOADED = "taskgate_config_last_reload_successful" [], Gauge, Count,
