@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests stop at the first surprise")]
 
+mod alerts;
 mod binary;
 mod command_line;
+mod dashboards;
 mod faults;
 mod hammer;
 #[allow(dead_code, reason = "shared with the tests of real programs, which use the rest")]
@@ -15,7 +17,6 @@ mod mcp;
 mod policies;
 mod provider;
 mod server;
-#[expect(dead_code, reason = "shared with the tests that need the real programs; not all of it is used here")]
 #[path = "../real/taskgate.rs"]
 mod taskgate;
 mod tidy;

@@ -23,6 +23,7 @@ pub fn policy(knobs: &Knobs) -> String {
     let Knobs { local_max_output, local_capabilities, routes } = knobs;
     format!(
         "version: 1
+time_zone: UTC
 backends:
   local:
     base_url: ${{LITELLM_PROXY_URL:-http://localhost:4000/v1}}

@@ -1,31 +1,48 @@
 //! A real Prometheus beside a working taskgate: what it scrapes is clean, equals the ledger, and answers every
-//! expression of the dashboards.
+//! expression of the dashboards and the rules.
 
-use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+mod expressions;
+mod server;
 
-use serde_json::{Value, json};
+use std::time::Duration;
 
+use serde_json::json;
+
+use self::expressions::Windows;
+use self::server::{Prometheus, SOON, committed, promtool};
 use crate::client::Client;
 use crate::ledger::Ledger;
 use crate::policies::{Knobs, policy};
-use crate::processes::{Process, free_port, http, installed, tell};
+use crate::processes::{Process, free_port, http, tell};
 use crate::taskgate::Taskgate;
 use crate::upstream::{Recorded, Reply, Step, Upstream};
 
 /// A counter has to be seen twice before Prometheus knows how much it rose.
 const ROUNDS: usize = 3;
 
-/// From a row in the ledger to an answer of Prometheus: the server's look at the ledger, the scrape, and a busy machine.
-const SOON: Duration = Duration::from_secs(30);
+/// Back over the whole load.
+const ALL: Windows = Windows { range: "5m", rate: "2m" };
+/// Back over a pause that is longer than that.
+const PAUSE: Windows = Windows { range: "4s", rate: "4s" };
 
 /// Panels that this load leaves at zero or empty, and why. Every other one must have something to show.
-const QUIET: [(&str, &str); 2] = [
+const QUIET: [(&str, &str); 10] = [
     ("How much is going on right now?", "nothing is, once the load has ended"),
-    ("Which limit holds calls back?", "the policy of this test limits nothing that is reached"),
+    ("What is in flight, by door?", "nothing is, once the load has ended"),
+    ("What keeps a call back?", "the policy of this test limits nothing that is reached"),
+    ("How many models are left alone?", "every breaker is closed, or open for a few seconds only"),
+    ("Which models are left alone?", "closed is zero"),
+    ("What share of requests fails?", "none does: a failing model leaves an answer from logic"),
+    ("Which requests fail?", "none does"),
+    ("Were rows lost?", "none is"),
+    ("How much processor time does it use?", "it is told in whole seconds, and the load takes less"),
+    ("How far behind is the ledger?", "it may be level to the millisecond"),
+];
+
+/// Recorded sums that this load leaves empty, and why.
+const UNRECORDED: [(&str, &str); 2] = [
+    ("taskgate:requests_failed:ratio_rate5m", "no request fails"),
+    ("taskgate:requests_failed:ratio_rate1h", "no request fails"),
 ];
 
 #[tokio::test]
@@ -43,6 +60,7 @@ async fn what_prometheus_scrapes_is_clean_equals_the_ledger_and_answers_the_dash
     serve.wait_for(&format!("http://{listen}/readyz"), SOON).await;
     let prometheus = Prometheus::start(folder.path(), &listen).await;
     let ledger = Ledger::open(&taskgate.database()).await;
+    nothing_is_not_a_number(&prometheus, ALL).await;
 
     let (one, two) = (Client::start(&taskgate, "one").await, Client::start(&taskgate, "two").await);
     for round in 0..ROUNDS {
@@ -50,21 +68,35 @@ async fn what_prometheus_scrapes_is_clean_equals_the_ledger_and_answers_the_dash
         tokio::join!(work(&one, &first), work(&two, &second));
         let text = json!({ "task_description": format!("Paint the fence, said a script in round {round}") });
         assert_eq!(taskgate.call("smart_prioritize", text).await["status"], "ok");
-        let requests = ledger.number("SELECT count(*) FROM requests").await;
-        prometheus.becomes("sum(taskgate_requests_total)", requests).await;
+        prometheus.equals("sum(taskgate_requests_total)", &ledger, "SELECT count(*) FROM requests").await;
     }
     equals_the_ledger(&prometheus, &ledger).await;
     one.close().await;
     two.close().await;
     every_panel_answers(&prometheus).await;
+    every_rule_is_well(&prometheus).await;
     equals_the_ledger(&prometheus, &ledger).await;
     scraped_text_is_clean(&listen).await;
+
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    nothing_is_not_a_number(&prometheus, PAUSE).await;
 }
 
 #[test]
-fn the_committed_scrape_configuration_is_valid() {
-    let output = promtool(&["check", "config", &committed("prometheus/scrape.yml").display().to_string()], "");
-    assert!(output.status.success(), "{output:?}");
+fn the_committed_configuration_and_rules_are_valid() {
+    let path = |name: &str| committed(name).display().to_string();
+    let (config, tests) = (path("prometheus/scrape.yml"), path("prometheus/tests/alerts.yml"));
+    let (recording, alerts) = (path("prometheus/recording.yml"), path("prometheus/alerts.yml"));
+    let checks: [&[&str]; 3] = [
+        &["check", "config", "--lint=all", "--lint-fatal", &config],
+        &["check", "rules", "--lint=all", "--lint-fatal", &recording, &alerts],
+        &["test", "rules", &tests],
+    ];
+    for arguments in checks {
+        let output = promtool(arguments, "");
+        let said = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+        assert!(output.status.success(), "promtool {arguments:?}: {}", String::from_utf8_lossy(&said));
+    }
 }
 
 /// Each way that a request can go, once.
@@ -103,28 +135,54 @@ fn good_priority() -> String {
     json!({ "priority": "normal", "title": "A task", "effort_hours": 2, "considerations": "None." }).to_string()
 }
 
+/// The policy's time zone is UTC, so SQLite knows when the day and the month began.
 async fn equals_the_ledger(prometheus: &Prometheus, ledger: &Ledger) {
-    let cost = ledger.number("SELECT sum(cost) FROM attempts").await;
-    assert!(cost > 0, "the load costs something");
-    prometheus.becomes("sum(taskgate_cost_nanousd_total)", cost).await;
-    prometheus.becomes(r#"sum(taskgate_spend_nanousd{period="day"})"#, cost).await;
-    prometheus.becomes(r#"sum(taskgate_spend_nanousd{period="month"})"#, cost).await;
-    let wasted = ledger.number("SELECT sum(wasted) FROM requests").await;
-    assert!(wasted > 0, "the load wastes something");
-    prometheus.becomes("sum(taskgate_wasted_cost_nanousd_total)", wasted).await;
-    let tokens = ledger.number("SELECT sum(tokens_in + tokens_out) FROM attempts WHERE usage <> 'unknown'").await;
-    prometheus.becomes("sum(taskgate_tokens_total)", tokens).await;
-    for (model, attempts) in ledger.numbers("SELECT model, count(*) FROM attempts GROUP BY model").await {
-        prometheus.becomes(&format!(r#"sum(taskgate_attempts_total{{model="{model}"}})"#), attempts).await;
+    let positive = async |sql| assert!(ledger.number(sql).await > 0, "the load leaves nothing to compare: {sql}");
+    let cost = "SELECT sum(cost) FROM attempts";
+    positive(cost).await;
+    prometheus.equals("sum(taskgate_cost_nanousd_total)", ledger, cost).await;
+    prometheus.equals("sum(taskgate_tool_cost_nanousd_total)", ledger, cost).await;
+    let today = "SELECT sum(cost) FROM attempts WHERE started_at >= strftime('%Y-%m-%dT00:00:00Z', 'now')";
+    prometheus.equals(r#"sum(taskgate_spend_nanousd{period="day"})"#, ledger, today).await;
+    let month = "SELECT sum(cost) FROM attempts WHERE started_at >= strftime('%Y-%m-01T00:00:00Z', 'now')";
+    prometheus.equals(r#"sum(taskgate_spend_nanousd{period="month"})"#, ledger, month).await;
+    let wasted = "SELECT sum(wasted) FROM requests";
+    positive(wasted).await;
+    prometheus.equals("sum(taskgate_wasted_cost_nanousd_total)", ledger, wasted).await;
+    let counterfactual = "SELECT sum(counterfactual) FROM requests";
+    positive(counterfactual).await;
+    prometheus.equals("sum(taskgate_counterfactual_cost_nanousd_total)", ledger, counterfactual).await;
+    let tokens = "SELECT sum(tokens_in + tokens_out) FROM attempts WHERE usage <> 'unknown'";
+    prometheus.equals("sum(taskgate_tokens_total)", ledger, tokens).await;
+    let each = [
+        ("taskgate_attempts_total", "model", "SELECT model, count(*) FROM attempts GROUP BY model"),
+        ("taskgate_requests_total", "door", "SELECT door, count(*) FROM requests GROUP BY door"),
+        ("taskgate_requests_total", "status", "SELECT status, count(*) FROM requests GROUP BY status"),
+        ("taskgate_tool_cost_nanousd_total", "tool", "SELECT tool, sum(cost) FROM requests GROUP BY tool"),
+        ("taskgate_cost_nanousd_total", "route", "SELECT route, sum(cost) FROM requests GROUP BY route"),
+    ];
+    for (metric, label, sql) in each {
+        for (word, number) in ledger.numbers(sql).await {
+            prometheus.becomes(&format!(r#"sum({metric}{{{label}="{word}"}})"#), number).await;
+        }
     }
-    for (door, requests) in ledger.numbers("SELECT door, count(*) FROM requests GROUP BY door").await {
-        prometheus.becomes(&format!(r#"sum(taskgate_requests_total{{door="{door}"}})"#), requests).await;
+}
+
+/// Also before the first request and long after the last one: nothing divides by zero.
+async fn nothing_is_not_a_number(prometheus: &Prometheus, windows: Windows) {
+    let mut odd = Vec::new();
+    for (title, expression) in expressions::of_panels(windows).into_iter().chain(expressions::of_rules()) {
+        let values = prometheus.ask(&expression).await;
+        if values.iter().any(|value| !value.is_finite()) {
+            odd.push(format!("{title}\n    {expression}\n    {values:?}"));
+        }
     }
+    assert!(odd.is_empty(), "{}", odd.join("\n"));
 }
 
 async fn every_panel_answers(prometheus: &Prometheus) {
     let (mut asked, mut silent) = (0, Vec::new());
-    for (title, expression) in dashboard_expressions() {
+    for (title, expression) in expressions::of_panels(ALL) {
         let values = prometheus.ask(&expression).await;
         asked += 1;
         let quiet = QUIET.iter().any(|(panel, _)| *panel == title);
@@ -137,96 +195,22 @@ async fn every_panel_answers(prometheus: &Prometheus) {
     assert!(silent.is_empty(), "panels with nothing to show:\n{}", silent.join("\n"));
 }
 
+/// All are evaluated without an error, every sum is recorded, and nobody is called for a load like this.
+async fn every_rule_is_well(prometheus: &Prometheus) {
+    let rules = prometheus.rules().await;
+    assert_eq!(rules.len(), expressions::of_rules().len());
+    for (name, rule) in rules {
+        assert!(rule["health"] == "ok" && rule["state"] != "firing", "{rule}");
+        let empty = UNRECORDED.iter().any(|(recorded, _)| *recorded == name);
+        if rule["type"] == "recording" && !empty {
+            assert!(!prometheus.ask(&name).await.is_empty(), "{name} has recorded nothing: {rule}");
+        }
+    }
+}
+
 async fn scraped_text_is_clean(listen: &str) {
     let text = http().get(format!("http://{listen}/metrics")).send().await.unwrap().text().await.unwrap();
     let output = promtool(&["check", "metrics"], &text);
     let said = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
     assert!(output.status.success() && said.is_empty(), "promtool: {}", String::from_utf8_lossy(&said));
-}
-
-struct Prometheus {
-    url: String,
-    _process: Process,
-}
-
-impl Prometheus {
-    /// Runs by the committed configuration, but for the address of the target and a scrape every second.
-    async fn start(folder: &Path, target: &str) -> Self {
-        let committed = fs::read_to_string(committed("prometheus/scrape.yml")).unwrap();
-        let config = committed.replace("127.0.0.1:8080", target).replace("scrape_interval: 15s", "scrape_interval: 1s");
-        let config = config.replace("scrape_timeout: 10s", "scrape_timeout: 1s");
-        assert!(config.contains(target) && config.contains("scrape_interval: 1s"), "{config}");
-        let file = folder.join("prometheus.yml");
-        fs::write(&file, config).unwrap();
-        let listen = format!("127.0.0.1:{}", free_port());
-        let mut command = Command::new(installed("prometheus/prometheus"));
-        command.arg(format!("--config.file={}", file.display()));
-        command.arg(format!("--storage.tsdb.path={}", folder.join("prometheus").display()));
-        command.arg(format!("--web.listen-address={listen}"));
-        let mut process = Process::start("prometheus", &mut command, folder);
-        process.wait_for(&format!("http://{listen}/-/ready"), SOON).await;
-        let new = Self { url: format!("http://{listen}"), _process: process };
-        new.becomes("up", 1).await;
-        new
-    }
-
-    /// The values of an instant query; an error in the expression fails the test.
-    async fn ask(&self, expression: &str) -> Vec<f64> {
-        let url = format!("{}/api/v1/query", self.url);
-        let url = reqwest::Url::parse_with_params(&url, [("query", expression)]).unwrap();
-        let answer: Value = http().get(url).send().await.unwrap().json().await.unwrap();
-        assert_eq!(answer["status"], "success", "{expression}: {answer}");
-        let series = answer["data"]["result"].as_array().unwrap();
-        series.iter().map(|one| one["value"][1].as_str().unwrap().parse().unwrap()).collect()
-    }
-
-    /// Waits until an expression has exactly that value.
-    async fn becomes(&self, expression: &str, value: i64) {
-        let start = Instant::now();
-        loop {
-            let now = self.ask(expression).await;
-            if now == [value as f64] {
-                return;
-            }
-            assert!(start.elapsed() < SOON, "{expression} is {now:?} and does not become {value}");
-            tokio::time::sleep(Duration::from_millis(250)).await;
-        }
-    }
-}
-
-/// Title and expression of every target of every panel of every dashboard, its variables filled in.
-fn dashboard_expressions() -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    for file in fs::read_dir(committed("")).unwrap().map(|entry| entry.unwrap().path()) {
-        if file.extension().is_none_or(|extension| extension != "json") {
-            continue;
-        }
-        let dashboard: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
-        for panel in dashboard["panels"].as_array().unwrap() {
-            let targets = panel["targets"].as_array().into_iter().flatten();
-            let title = panel["title"].as_str().unwrap();
-            found.extend(targets.map(|target| (title.to_owned(), filled_in(target["expr"].as_str().unwrap()))));
-        }
-    }
-    found
-}
-
-fn filled_in(expression: &str) -> String {
-    let known = [("$__rate_interval", "2m"), ("$__range", "5m"), ("$__interval", "5s"), ("$model", ".*")];
-    let filled = known.iter().fold(expression.to_owned(), |text, (name, value)| text.replace(name, value));
-    assert!(!filled.contains('$'), "a variable that this test does not know: {filled}");
-    filled
-}
-
-fn promtool(arguments: &[&str], input: &str) -> Output {
-    let mut command = Command::new(installed("prometheus/promtool"));
-    let piped = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = piped.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
-}
-
-/// A file of the dashboards folder.
-fn committed(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("dashboards").join(name)
 }
