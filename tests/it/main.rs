@@ -16,6 +16,7 @@ mod mcp;
 #[path = "../real/policies.rs"]
 mod policies;
 mod provider;
+mod series;
 mod server;
 #[path = "../real/taskgate.rs"]
 mod taskgate;

@@ -12,20 +12,20 @@ use crate::policies::{Knobs, policy};
 use crate::taskgate::Taskgate;
 use crate::upstream::Upstream;
 
-struct Server {
+pub struct Server {
     child: Child,
     address: SocketAddr,
 }
 
-struct Answer {
-    status: u16,
+pub struct Answer {
+    pub status: u16,
     head: String,
-    body: String,
+    pub body: String,
 }
 
 impl Server {
     /// On a free port, which its log names.
-    fn start(taskgate: &Taskgate) -> Self {
+    pub fn start(taskgate: &Taskgate) -> Self {
         let mut command = taskgate.command(&["serve", "--listen", "127.0.0.1:0"]);
         let mut child = command.env("TASKGATE_LOG", "info").stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -36,7 +36,7 @@ impl Server {
         Self { child, address }
     }
 
-    fn ask(&self, request_line: &str, headers: &[(&str, &str)]) -> Answer {
+    pub fn ask(&self, request_line: &str, headers: &[(&str, &str)]) -> Answer {
         let mut stream = TcpStream::connect(self.address).unwrap();
         let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         write!(stream, "{request_line} HTTP/1.1\r\n{headers}connection: close\r\n\r\n").unwrap();
@@ -47,8 +47,12 @@ impl Server {
         Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
     }
 
-    fn get(&self, path: &str) -> Answer {
+    pub fn get(&self, path: &str) -> Answer {
         self.ask(&format!("GET {path}"), &[("host", &self.address.to_string())])
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// As a supervisor ends it.
