@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::Context;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::gateway::Gateway;
 use crate::policy::Policy;
@@ -35,12 +36,22 @@ pub struct App {
     pub toolbox: Toolbox,
     /// This process's row in the ledger.
     process: i64,
+    writer: Writer,
+}
+
+/// The task that writes batches of the ledger, and what ends it.
+#[derive(Clone)]
+struct Writer {
+    task: TaskTracker,
+    stop: CancellationToken,
 }
 
 impl App {
     /// Opens the database and builds the parts over it. Nothing is called and nothing is listened on yet.
     pub async fn open(policy: Arc<Policy>, database: &Path) -> anyhow::Result<Self> {
-        let store = Store::open(database).await?;
+        let (store, batches) = Store::open(database).await?.in_batches();
+        let writer = Writer { task: TaskTracker::new(), stop: CancellationToken::new() };
+        writer.task.spawn(batches.run(writer.stop.clone()));
         let process = store.register_process(std::process::id(), &policy.hash, Timestamp::now()).await?;
         let metrics = Metrics::install()?;
         metrics.set_policy(&policy);
@@ -52,7 +63,7 @@ impl App {
         }
         let toolbox = Toolbox::new(store.clone(), gateway.clone());
         metrics.set_tools(toolbox.specs().iter().map(|spec| spec.name));
-        Ok(Self { store, metrics, gateway, toolbox, process })
+        Ok(Self { store, metrics, gateway, toolbox, process, writer })
     }
 
     /// The policy that decides now.
@@ -90,6 +101,9 @@ impl App {
     /// Lets requests in flight end, writes down what is left to write, closes the database.
     pub async fn close(self) {
         self.gateway.drain(DRAIN).await;
+        self.writer.task.close();
+        self.writer.stop.cancel();
+        self.writer.task.wait().await;
         self.store.close().await;
     }
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -18,6 +19,7 @@ use super::dispatch::Run;
 use super::format::FormatMemory;
 use super::parts::{Beginning, Inner, Snapshot};
 use super::record::{self, Settled};
+use super::settle::{End, settle};
 use super::{Ledger, Upstream, dispatch};
 use crate::cache::{CacheKey, CachedAnswer, KeyParts, Lookup};
 use crate::policy::Policy;
@@ -49,9 +51,11 @@ impl Gateway {
             retries: Mutex::default(),
             formats: FormatMemory::default(),
             requests: TaskTracker::new(),
+            ending: CancellationToken::new(),
             shutdown: CancellationToken::new(),
             upstream,
             ledger,
+            ledger_fails: AtomicBool::default(),
             metrics,
         }));
         gateway.show_health();
@@ -78,12 +82,13 @@ impl Gateway {
         let cancelled_by_caller = ask.cancel.clone();
         let beginning = Beginning::now();
         let abandoned = (ask.signals.clone(), beginning);
-        let mut request = self.0.requests.spawn(run(self.0.clone(), ask, token.clone(), beginning));
+        let (caller, mut end) = oneshot::channel();
+        self.0.requests.spawn(run(self.0.clone(), ask, (token.clone(), beginning), caller));
         let end = tokio::select! {
-            end = &mut request => end,
+            end = &mut end => end,
             () = cancelled_by_caller.cancelled() => {
                 token.cancel();
-                request.await
+                end.await
             }
         };
         // The task catches panics itself; it can only be gone because the runtime is being torn down.
@@ -99,8 +104,10 @@ impl Gateway {
         let beginning = Beginning { started: Instant::from_std(started), ..Beginning::now() };
         let decision = nobody_wanted(self.explain(&signals));
         let outcome = self.unanswered((signals, decision), status, beginning);
-        record::settle(&self.0, &outcome).await;
-        outcome
+        let (caller, end) = oneshot::channel();
+        let (inner, noted) = (self.0.clone(), (outcome.clone(), Completion::None));
+        self.0.requests.spawn(async move { settle(&inner, noted, caller).await });
+        end.await.map_or(outcome, |(outcome, _)| outcome)
     }
 
     /// The outcome of a request that asked nobody, not yet written down.
@@ -117,6 +124,7 @@ impl Gateway {
     /// Waits for the requests in flight; after `patience` it cancels them and lets them settle.
     pub async fn drain(&self, patience: Duration) {
         self.0.requests.close();
+        self.0.ending.cancel();
         if tokio::time::timeout(patience, self.0.requests.wait()).await.is_err() {
             tracing::warn!("requests still in flight after {patience:?}: cancelling them");
             self.0.shutdown.cancel();
@@ -128,8 +136,14 @@ impl Gateway {
     }
 }
 
-/// The request: decide, look up, try, settle.
-async fn run(inner: Arc<Inner>, ask: Ask, cancel: CancellationToken, beginning: Beginning) -> (Outcome, Completion) {
+/// The request's task: from the question to the row.
+async fn run(inner: Arc<Inner>, ask: Ask, at: (CancellationToken, Beginning), caller: oneshot::Sender<End>) {
+    let end = answer(&inner, ask, at).await;
+    settle(&inner, end, caller).await;
+}
+
+/// Decide, look up, try.
+async fn answer(inner: &Inner, ask: Ask, (cancel, beginning): (CancellationToken, Beginning)) -> End {
     let _in_flight = inner.metrics.request_started(ask.signals.door);
     let snapshot = inner.snapshot();
     let policy = &snapshot.policy;
@@ -138,7 +152,7 @@ async fn run(inner: Arc<Inner>, ask: Ask, cancel: CancellationToken, beginning: 
     let mut settled = Settled::new(ask.signals.clone(), decision.clone());
     let mut completion = Completion::None;
     if let Some(route) = route {
-        let mut run = Run::new(&inner, (&snapshot, route), &ask, &decision, (cancel.clone(), beginning.started));
+        let mut run = Run::new(inner, (&snapshot, route), &ask, &decision, (cancel.clone(), beginning.started));
         // A panic in a tool's render or check must not lose what the attempts so far have cost.
         let found = AssertUnwindSafe(find_answer(&ask, &mut run)).catch_unwind().await;
         let (answer, cache) = found.unwrap_or_else(|_| {
@@ -161,9 +175,7 @@ async fn run(inner: Arc<Inner>, ask: Ask, cancel: CancellationToken, beginning: 
     if settled.status != Status::Ok && settled.status != Status::Cached && settled.failure.is_none() {
         settled.failure = Some(record::why_nobody(policy, &decision));
     }
-    let outcome = record::outcome(settled, policy, beginning);
-    record::settle(&inner, &outcome).await;
-    (outcome, completion)
+    (record::outcome(settled, policy, beginning), completion)
 }
 
 fn status(completion: &Completion, cache: CacheUse, cancelled: bool, answers_anyway: bool) -> Status {

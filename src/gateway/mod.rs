@@ -5,7 +5,7 @@
 //! - `dispatch`: the candidate loop; `call`: one candidate; `retry`: what a failure means for the next step (pure)
 //! - `meter`: the envelope of time, attempts and money (pure); `format`: the answer formats that backends take
 //! - `health`: who is well, asked before a call and told after it
-//! - `record`: one outcome, three readers; `rehearse`: what would happen, for `explain`
+//! - `record`: the outcome; `settle`: to the caller, and to its three readers; `rehearse`: what would happen, for `explain`
 //!
 //! It knows neither tools nor doors: what it needs of them comes with the ask.
 
@@ -22,6 +22,7 @@ mod parts;
 mod record;
 mod rehearse;
 mod retry;
+mod settle;
 
 pub use complete::Gateway;
 pub use decide::{View, decide};

@@ -1,6 +1,7 @@
 //! What the steps of a request share: the gateway's parts, built once, the snapshot of the policy that the request began
 //! with, and when it came in.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use jiff::Timestamp;
@@ -23,8 +24,12 @@ pub(super) struct Inner {
     pub retries: Mutex<RetryBudget>,
     pub formats: FormatMemory,
     pub ledger: Box<dyn Ledger>,
+    /// The last row could not be written: that is told once, and once again when it works.
+    pub ledger_fails: AtomicBool,
     pub metrics: Metrics,
     pub requests: TaskTracker,
+    /// Cancelled when draining begins: nothing new comes in, and rows that cannot be written are not waited for.
+    pub ending: CancellationToken,
     /// Parent of every request's token: cancelled when draining takes too long.
     pub shutdown: CancellationToken,
 }

@@ -1,10 +1,9 @@
-//! The end of a request: one outcome, read by the ledger, the metrics and the log line. They cannot disagree.
+//! The end of a request as one value: sums and times over what was decided and tried.
 
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::health;
-use super::parts::{Beginning, Inner};
+use super::parts::Beginning;
 use crate::chat::{NanoUsd, Price, Usage};
 use crate::names::ModelName;
 use crate::policy::Policy;
@@ -48,38 +47,6 @@ pub(super) fn outcome(settled: Settled, policy: &Policy, beginning: Beginning) -
         cache,
         failure,
     }
-}
-
-/// Writes the outcome down. A ledger that cannot be written to is told in the log, with everything that the row would
-/// have said; the caller still gets the answer.
-pub(super) async fn settle(inner: &Inner, outcome: &Outcome) {
-    inner.metrics.observe(outcome);
-    if let Err(error) = inner.ledger.record(outcome).await {
-        inner.metrics.ledger_failed();
-        tracing::error!(
-            request = %outcome.id,
-            cost_nanousd = outcome.cost.0,
-            "request {} could not be written to the ledger: {error}",
-            outcome.id
-        );
-    }
-    health::keep_turns(inner).await;
-    tracing::info!(
-        request = %outcome.id,
-        door = outcome.signals.door.as_str(),
-        tool = outcome.signals.target.as_str(),
-        route = %outcome.decision.route,
-        tier = %outcome.decision.tier,
-        status = outcome.status.as_str(),
-        model = outcome.model.as_ref().map(ModelName::as_str),
-        attempts = outcome.attempts.len(),
-        cost_nanousd = outcome.cost.0,
-        latency_ms = outcome.latency.as_millis() as u64,
-        "request {} {}: {}",
-        outcome.id,
-        outcome.signals.target.as_str(),
-        outcome.status.as_str()
-    );
 }
 
 /// Why no model was asked at all, and what to do about it.

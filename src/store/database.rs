@@ -13,6 +13,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Sqlite, SqlitePool, Transaction};
 use uuid::Uuid;
 
+use super::batches::Queue;
 use super::{fault, files, migrate};
 use crate::error::{Error, Kind, Result};
 
@@ -43,6 +44,8 @@ pub struct Store {
     pub(super) process: Arc<AtomicI64>,
     /// The name under which this store and its clones hold leases.
     pub(super) owner: Arc<str>,
+    /// Where requests over HTTP wait to be recorded in batches; `None`: each is recorded at once.
+    pub(super) queue: Option<Queue>,
 }
 
 impl Store {
@@ -93,7 +96,8 @@ impl Store {
             .disable_statement_logging();
         let writer = pool(1).connect_with(options.clone()).await?;
         let reader = pool(READERS).connect_lazy_with(options.pragma("query_only", "on"));
-        let store = Self { writer, reader, process: Arc::default(), owner: Uuid::now_v7().to_string().into() };
+        let store =
+            Self { writer, reader, process: Arc::default(), owner: Uuid::now_v7().to_string().into(), queue: None };
         // In a transaction of its own: the questions it asks must all see the same state of the file.
         migrate::version(&mut *store.writer.begin().await?).await?;
         store.switch_to_wal().await?;

@@ -14,6 +14,9 @@ const IOERR: u32 = 10;
 const CORRUPT: u32 = 11;
 const FULL: u32 = 13;
 const CANTOPEN: u32 = 14;
+const TOOBIG: u32 = 18;
+const CONSTRAINT: u32 = 19;
+const MISMATCH: u32 = 20;
 const NOTADB: u32 = 26;
 
 /// Extended codes carry the primary one in their lowest byte.
@@ -29,6 +32,12 @@ impl From<sqlx::Error> for Error {
 /// Another process holds the lock: the same call may work a moment later.
 pub(super) fn is_busy(error: &sqlx::Error) -> bool {
     matches!(code(error), Some(BUSY | LOCKED))
+}
+
+/// What was to be written is at fault, not the database: other rows can still be written.
+pub(super) fn is_of_a_row(error: &Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|source| source.downcast_ref::<sqlx::Error>());
+    cause.is_none_or(|cause| matches!(code(cause), Some(TOOBIG | CONSTRAINT | MISMATCH)))
 }
 
 fn describe(error: &sqlx::Error) -> (&'static str, &'static str) {

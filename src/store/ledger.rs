@@ -6,15 +6,19 @@ use sqlx::SqliteConnection;
 
 use super::cells::{cell, count, json, millis, time};
 use super::rollups::Rollup;
-use super::{Recorded, Store, outcomes};
+use super::{Recorded, Store, batches, outcomes};
 use crate::error::{Error, Kind, Result};
 use crate::names::ModelName;
-use crate::request::{Attempt, Limit, Outcome, RequestId};
+use crate::request::{Attempt, Door, Limit, Outcome, RequestId};
 
 impl Store {
-    /// Writes the end of a request: all its rows, or none.
+    /// Writes the end of a request: all its rows, or none. Over HTTP it goes with others, if there is a writer of batches;
+    /// what was called over a pipe is written at once, because hosts end such processes as they like.
     pub async fn record(&self, outcome: &Outcome) -> Result<()> {
-        self.record_all(std::slice::from_ref(outcome)).await
+        match (&self.queue, outcome.signals.door) {
+            (Some(queue), Door::HttpMcp | Door::HttpChat) => batches::record(self, queue, outcome).await,
+            (_, Door::Stdio | Door::Cli) | (None, _) => self.record_all(std::slice::from_ref(outcome)).await,
+        }
     }
 
     /// Writes the ends of several requests together: all their rows, or none.

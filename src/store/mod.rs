@@ -5,6 +5,7 @@
 //! `Store`; a second implementation (PostgreSQL) takes the same functions. Read `database` first: how the file is opened
 //! and how a write begins. Times are kept as RFC 3339 text with nine decimals, money as integer nano-dollars.
 
+mod batches;
 mod cells;
 mod database;
 mod fault;
@@ -27,6 +28,7 @@ mod tests;
 mod types;
 mod usage;
 
+pub use batches::BatchWriter;
 pub use database::Store;
 pub use rollups::Sums;
 pub use stretch::Stretch;

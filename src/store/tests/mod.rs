@@ -1,5 +1,6 @@
 //! The store against real files in temporary folders.
 
+mod batches;
 mod changes;
 mod concurrency;
 mod faults;

@@ -5,6 +5,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+use sqlx::{Connection, SqliteConnection};
 use tokio::process::Command;
 
 use super::first_task;
@@ -176,4 +177,22 @@ async fn a_full_disk() {
         assert_eq!(saved["task"]["id"], format!("TASK-{number:04}"), "no number was used up in vain");
     }
     assert_eq!(session.close().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn an_answer_does_not_wait_for_a_program_that_holds_the_database_and_its_row_follows() {
+    let home = Home::new();
+    let mut session = home.mcp().await;
+    let task = first_task(&mut session).await;
+    let options = SqliteConnectOptions::new().filename(home.database());
+    let mut other = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    // It holds the database until the answer is there.
+    assert_eq!(session.call("get_task", json!({"task_id": "TASK-0001"})).await.result()["task"], task);
+    let ledger = home.ledger().await;
+    let rows = "SELECT count(*) FROM requests WHERE tool = 'get_task'";
+    assert_eq!(ledger.number(rows).await, 0);
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    assert_eq!(session.close().await.code, Some(0));
+    assert_eq!(ledger.number(rows).await, 1);
 }
