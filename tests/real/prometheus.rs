@@ -119,7 +119,7 @@ async fn work(client: &Client, mark: &str) {
 fn local_says(asked: &Recorded) -> Step {
     let prompt = asked.prompt();
     if prompt.contains("#busy") {
-        return Step::status(503);
+        return Step::status_with(503, &[("retry-after", "0")], "");
     }
     let text = if prompt.contains("#nonsense") { "I cannot say.".to_owned() } else { good_priority() };
     let reply = Reply::new(text).usage(110, 40);
