@@ -45,7 +45,7 @@ impl fmt::Display for NanoUsd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (sign, amount) = if self.0 < 0 { ("-", self.as_usd().abs()) } else { ("", self.as_usd()) };
         if amount.is_zero() || amount >= Decimal::ONE {
-            return write!(f, "{sign}${amount:.2}");
+            return write!(f, "{sign}${:.2}", amount.round_dp(2));
         }
         let short = amount.round_sf(2).unwrap_or(amount).normalize();
         if short.scale() <= 2 { write!(f, "{sign}${short:.2}") } else { write!(f, "{sign}${short}") }
@@ -146,6 +146,7 @@ mod tests {
         let shown = |nano| NanoUsd(nano).to_string();
         assert_eq!(shown(0), "$0.00");
         assert_eq!(shown(1_250_000_000), "$1.25");
+        assert_eq!(shown(4_328_899_000), "$4.33");
         assert_eq!(shown(500_000_000), "$0.50");
         assert_eq!(shown(423_000), "$0.00042");
         assert_eq!(shown(-20_000_000), "-$0.02");
