@@ -12,6 +12,7 @@ const STEPS: &[&str] = &[
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_health.sql"),
     include_str!("migrations/0003_rollups.sql"),
+    include_str!("migrations/0004_decisions.sql"),
 ];
 
 /// "tgat", in the file's header: this database is ours.

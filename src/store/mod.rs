@@ -21,6 +21,7 @@ mod outcomes;
 mod read;
 mod rollups;
 mod rows;
+mod shown;
 mod stretch;
 mod tasks;
 #[cfg(test)]
@@ -31,6 +32,7 @@ mod usage;
 pub use batches::BatchWriter;
 pub use database::Store;
 pub use rollups::Sums;
+pub use shown::SeenHealth;
 pub use stretch::Stretch;
 pub use types::{Change, Created, Deleted, IdempotencyKey, Listing, Recorded, Updated};
 pub use usage::{Dimension, Groups};

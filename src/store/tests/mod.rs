@@ -9,6 +9,7 @@ mod ledger;
 mod links;
 mod paging;
 mod processes;
+mod shown;
 mod speed;
 mod usage;
 
