@@ -87,10 +87,12 @@ impl App {
     pub async fn serve(&self, listen: SocketAddr) -> anyhow::Result<()> {
         let listener = Listener::bind(listen).await?;
         let address = listener.address();
-        tracing::info!(%address, "listening on http://{address}: /metrics, /healthz, /readyz");
+        tracing::info!(%address, "listening on http://{address}: the page at /, /metrics, /healthz, /readyz");
         let stop = CancellationToken::new();
+        let parts =
+            server::Parts { store: self.store.clone(), metrics: self.metrics.clone(), gateway: self.gateway.clone() };
         let door = async {
-            let ended = server::serve(listener, self.store.clone(), self.metrics.clone(), stop.clone()).await;
+            let ended = server::serve(listener, parts, stop.clone()).await;
             stop.cancel();
             ended
         };

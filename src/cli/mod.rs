@@ -58,7 +58,7 @@ struct Global {
 enum Command {
     /// Serve an MCP client over standard input and output (what Claude Desktop starts)
     Mcp,
-    /// Serve /metrics, /healthz and /readyz over HTTP
+    /// Serve the page with spend and decisions over HTTP, and /metrics, /healthz and /readyz
     Serve,
     /// Call one tool, as an MCP client would
     Call(call::Arguments),

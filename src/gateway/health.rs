@@ -12,11 +12,20 @@ use super::decide::View;
 use super::dispatch::{End, Run};
 use super::parts::{Inner, Snapshot};
 use crate::error::Kind;
-use crate::health::{Admission, Ailment, Evidence, Turn, evidence};
+use crate::health::{Admission, Ailment, Evidence, State, Turn, evidence};
 use crate::names::ModelName;
 use crate::policy::{Model, Timeouts};
 use crate::provider::Answer;
 use crate::request::{AttemptKind, AttemptResult};
+
+/// What this process knows of a model's health.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelHealth {
+    pub model: ModelName,
+    pub state: State,
+    /// Why it is left alone, if it is.
+    pub ailment: Option<Ailment>,
+}
 
 impl Gateway {
     /// What an earlier or another process saw: these models were open until then.
@@ -33,6 +42,14 @@ impl Gateway {
     /// Sets the gauges. Beside calls, the passing of time alone makes an open breaker half-open.
     pub fn show_health(&self) {
         self.0.show_health();
+    }
+
+    /// Every model of the policy.
+    pub fn health(&self) -> Vec<ModelHealth> {
+        let (now, snapshot) = (now(), self.0.snapshot());
+        let out = snapshot.board.out(now);
+        let known = |(model, state)| ModelHealth { ailment: out.get(&model).copied(), model, state };
+        snapshot.board.states(now).into_iter().map(known).collect()
     }
 }
 

@@ -26,6 +26,7 @@ mod settle;
 
 pub use complete::Gateway;
 pub use decide::{View, decide};
+pub use health::ModelHealth;
 pub use rehearse::{PlannedCall, Rehearsal};
 
 use std::future::Future;

@@ -6,6 +6,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::error::Error;
+
 /// Why a request got no answer, for a program that reads it.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Refusal {
@@ -16,11 +18,17 @@ pub(super) enum Refusal {
     Panicked,
 }
 
+/// What is asked for cannot be told now, and why.
+pub(super) fn unavailable(error: &Error) -> Response {
+    let body = json!({ "status": "unavailable", "error": error.message, "hint": error.hint });
+    (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
+}
+
 impl Refusal {
     fn parts(self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::NotFound => {
-                (StatusCode::NOT_FOUND, "not_found", "There is nothing here. Try /metrics, /healthz or /readyz.")
+                (StatusCode::NOT_FOUND, "not_found", "There is nothing here. Try /, /metrics, /healthz or /readyz.")
             }
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Use GET."),
             Self::ForeignHost => (

@@ -1,4 +1,4 @@
-//! The HTTP door: /metrics, /healthz, /readyz. It translates, and decides nothing.
+//! The HTTP door: the page at /, /metrics, /healthz, /readyz. It translates, and decides nothing.
 //!
 //! It listens on this machine only, and still trusts no browser: a page that got another name to point here is refused
 //! by its Host, and one that calls from elsewhere by its Origin.
@@ -6,9 +6,11 @@
 mod error;
 mod guard;
 mod listen;
+mod page;
 mod routes;
 
 pub use listen::Listener;
+pub use routes::Parts;
 
 use std::time::Duration;
 
@@ -16,15 +18,13 @@ use axum::serve::ListenerExt;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Kind, Result};
-use crate::store::Store;
-use crate::telemetry::Metrics;
 
 /// How long a request that has begun may go on after `stop`.
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
 
 /// Serves until `stop`.
-pub async fn serve(listener: Listener, store: Store, metrics: Metrics, stop: CancellationToken) -> Result<()> {
-    let router = routes::router(routes::Parts { store, metrics });
+pub async fn serve(listener: Listener, parts: Parts, stop: CancellationToken) -> Result<()> {
+    let router = routes::router(parts);
     // Without it a small answer waits 40 ms for the reader's acknowledgment.
     let socket = listener.into_socket().tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {

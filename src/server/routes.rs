@@ -1,7 +1,6 @@
 //! The routes and the layers around them.
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -9,18 +8,22 @@ use axum::{Json, Router, middleware};
 use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::error::Refusal;
+use super::error::{Refusal, unavailable};
 use super::guard::guard;
+use super::page;
+use crate::gateway::Gateway;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
 /// The format of Prometheus's text, which its scraper asks for.
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// What this door shows.
 #[derive(Clone)]
-pub(super) struct Parts {
+pub struct Parts {
     pub store: Store,
     pub metrics: Metrics,
+    pub gateway: Gateway,
 }
 
 pub(super) fn router(parts: Parts) -> Router {
@@ -30,7 +33,8 @@ pub(super) fn router(parts: Parts) -> Router {
         .route("/readyz", get(readyz))
         .fallback(|| async { Refusal::NotFound })
         .method_not_allowed_fallback(|| async { Refusal::MethodNotAllowed })
-        .with_state(parts)
+        .with_state(parts.clone())
+        .merge(page::router(parts))
         // Outermost last: a panic anywhere becomes an answer, and nothing is reached without the guard.
         .layer(middleware::from_fn(guard))
         .layer(CatchPanicLayer::custom(|_| Refusal::Panicked.into_response()))
@@ -49,9 +53,6 @@ async fn healthz() -> Response {
 async fn readyz(State(parts): State<Parts>) -> Response {
     match parts.store.ping().await {
         Ok(()) => Json(json!({ "status": "ready" })).into_response(),
-        Err(error) => {
-            let body = json!({ "status": "unavailable", "error": error.message, "hint": error.hint });
-            (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
-        }
+        Err(error) => unavailable(&error),
     }
 }

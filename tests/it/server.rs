@@ -99,6 +99,29 @@ fn it_lives_is_ready_and_shows_metrics() {
 }
 
 #[test]
+fn the_page_comes_with_strict_headers_and_is_sent_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&taskgate(folder.path()));
+    for path in ["/", "/page.css", "/page.js", "/icon.svg", "/api/overview"] {
+        let answer = server.get(path);
+        assert_eq!(answer.status, 200, "{path}");
+        let strict = ["content-security-policy: default-src 'none';", "x-content-type-options: nosniff"];
+        for header in strict.into_iter().chain(["referrer-policy: no-referrer", "cache-control: no-cache"]) {
+            assert!(answer.head.contains(header), "{path} without {header}: {}", answer.head);
+        }
+        assert!(!answer.head.contains("unsafe"), "{}", answer.head);
+        let etag = answer.head.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap().trim();
+        let host = server.address.to_string();
+        let again = server.ask(&format!("GET {path}"), &[("host", &host), ("if-none-match", etag)]);
+        assert_eq!((again.status, again.body.as_str()), (304, ""), "{path}");
+    }
+    let page = server.get("/").body;
+    for inline in ["<style", "style=", "onclick", "https://", "http://", "//cdn"] {
+        assert!(!page.contains(inline), "the page has {inline}");
+    }
+}
+
+#[test]
 fn what_is_not_there_is_told_as_json() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&taskgate(folder.path()));
@@ -113,7 +136,7 @@ fn what_is_not_there_is_told_as_json() {
 fn another_host_or_a_foreign_page_is_refused_on_every_route() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&taskgate(folder.path()));
-    for path in ["/metrics", "/healthz", "/readyz", "/nothing"] {
+    for path in ["/", "/page.js", "/api/overview", "/metrics", "/healthz", "/readyz", "/nothing"] {
         let get = format!("GET {path}");
         let rebound = server.ask(&get, &[("host", "evil.example:8080")]);
         assert_eq!((rebound.status, rebound.body.contains("foreign_host")), (403, true), "{path}");
