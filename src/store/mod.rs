@@ -26,6 +26,7 @@ mod stretch;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod traffic;
 mod types;
 mod usage;
 
@@ -34,5 +35,6 @@ pub use database::Store;
 pub use rollups::Sums;
 pub use shown::SeenHealth;
 pub use stretch::Stretch;
+pub use traffic::{PastAttempt, PastRequest, TrafficSpan};
 pub use types::{Change, Created, Deleted, IdempotencyKey, Listing, Recorded, Updated};
 pub use usage::{Dimension, Groups};

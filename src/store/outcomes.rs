@@ -128,7 +128,7 @@ fn usage(row: &SqliteRow) -> Result<Usage> {
     })
 }
 
-fn usage_source(word: &str) -> Option<UsageSource> {
+pub(super) fn usage_source(word: &str) -> Option<UsageSource> {
     [UsageSource::Reported, UsageSource::Estimated, UsageSource::Unknown]
         .into_iter()
         .find(|source| source.as_str() == word)

@@ -11,6 +11,7 @@ mod paging;
 mod processes;
 mod shown;
 mod speed;
+mod traffic;
 mod usage;
 
 use std::path::PathBuf;
