@@ -9,6 +9,7 @@
 //! | 7 | `app` | builds every part once, drains on a signal |
 //! | 6 | `mcp`, `server` | the doors: translate, decide nothing |
 //! | 5 | `tools` | what a tool does: facts, ask, check, result |
+//! | | `simulate` | recorded requests through another policy |
 //! | 4 | `gateway` | decide, try, check, settle: the path of a request (`gateway::complete`) |
 //! | 3 | `classify`, `cache`, `provider`, `limit`, `health` | what the gateway uses |
 //! | 2 | `store`, `telemetry` | what is kept, what is told |
@@ -37,6 +38,7 @@ pub mod provider;
 pub mod request;
 pub mod server;
 pub mod settings;
+pub mod simulate;
 pub mod store;
 pub mod tasks;
 pub mod telemetry;

@@ -25,7 +25,7 @@ mod retry;
 mod settle;
 
 pub use complete::Gateway;
-pub use decide::{View, decide};
+pub use decide::{Setback, View, decide, may_follow};
 pub use health::ModelHealth;
 pub use rehearse::{PlannedCall, Rehearsal};
 

@@ -58,7 +58,9 @@ words!(
 );
 
 /// What makes a tool's question large or knotty, counted on the tasks that it is about.
+/// One that an older version did not count yet is 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Measures {
     /// Tasks in the question.
     pub tasks: u32,

@@ -19,7 +19,7 @@ const FLOORS: &[&[&str]] = &[
     &["store", "telemetry"],
     &["classify", "cache", "provider", "limit", "health"],
     &["gateway"],
-    &["tools"],
+    &["tools", "simulate"],
     &["mcp", "server"],
     &["app"],
     &["cli"],
