@@ -1,24 +1,28 @@
 //! The command line: one file a command. `main` parses, runs, and turns the end into an exit code: 0 done, 1 failed,
-//! 2 not understood.
+//! 2 not understood, 3 a gate of `simulate` failed.
 //!
 //! Standard output carries results only; everything that is said about them goes to standard error.
 
 mod arguments;
+mod calibrate;
 mod call;
 pub mod check;
 mod demo;
 mod explain;
+mod forecast;
 mod output;
 mod render;
 pub mod schema;
+mod simulate;
 mod story;
+mod window;
 
 use std::io::{IsTerminal, stderr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::app::App;
 use crate::policy::{self, Policy};
@@ -34,12 +38,15 @@ struct Cli {
     command: Command,
 }
 
+const POLICY: &str = "policy";
+
 /// What every command takes. A flag wins over its variable, a variable over the default.
 #[derive(Args)]
 struct Global {
     /// The policy [env: TASKGATE_POLICY] [default: routing.yaml in the platform's configuration directory, else the
     /// built-in one]
-    #[arg(long, global = true, value_name = "FILE")]
+    // Not global: `simulate` has another `--policy` behind it. `parse` takes it behind every other command too.
+    #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// The SQLite file with tasks and ledger [env: TASKGATE_DATABASE_URL] [default: taskgate.db in the platform's data
     /// directory]
@@ -72,19 +79,40 @@ enum Command {
         /// The policy to check [default: the one that would be used]
         file: Option<PathBuf>,
     },
+    /// Replay recorded requests through another policy, beside the present one and honest controls: shares, cost,
+    /// escalations, checked answers, and what cannot be known
+    Simulate(simulate::Arguments),
+    /// Print the threshold that sends a share of the recorded questions to a tier, and how sure that is
+    Calibrate(calibrate::Arguments),
     /// Print the JSON Schema of routing.yaml
     Schema,
 }
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    match run(&Cli::parse()) {
+    match run(&parse()) {
         Ok(code) => code,
         Err(error) => {
             output::failure(&error);
             ExitCode::FAILURE
         }
     }
+}
+
+/// `--policy` stands before or behind a command, except for the one that has its own.
+fn parse() -> Cli {
+    let command = Cli::command();
+    let policy = command.get_arguments().find(|argument| argument.get_id() == POLICY).cloned();
+    let command = command.mut_subcommands(|subcommand| {
+        let has_its_own = subcommand.get_arguments().any(|argument| argument.get_id() == POLICY);
+        subcommand.args(policy.iter().filter(|_| !has_its_own))
+    });
+    let matches = command.get_matches();
+    let mut cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    if let Some((_, behind)) = matches.subcommand().filter(|_| !matches!(cli.command, Command::Simulate(_))) {
+        cli.global.policy = behind.get_one(POLICY).cloned().or(cli.global.policy);
+    }
+    cli
 }
 
 fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
@@ -102,7 +130,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         Command::Mcp | Command::Serve => true,
-        Command::Call(_) | Command::Explain(_) | Command::Demo => false,
+        Command::Call(_) | Command::Explain(_) | Command::Demo | Command::Simulate(_) | Command::Calibrate(_) => false,
     };
     // What a command did is its result; a server has nothing else to say than its log.
     let asked_for_a_log = cli.global.log.is_some() || environment("TASKGATE_LOG").is_some_and(|log| !log.is_empty());
@@ -121,14 +149,20 @@ async fn run_with_app(command: &Command, settings: &Settings, policy: Arc<Policy
     }
     let app = App::open(policy, &settings.database).await?;
     let ended = match command {
-        Command::Mcp => app.mcp().await.map(|()| true),
-        Command::Serve => app.serve(settings.listen).await.map(|()| true),
-        Command::Call(arguments) => call::run(&app, arguments).await,
-        Command::Explain(arguments) => explain::run(&app, arguments).await,
-        Command::Check { .. } | Command::Schema | Command::Demo => Ok(true),
+        Command::Mcp => app.mcp().await.map(|()| ExitCode::SUCCESS),
+        Command::Serve => app.serve(settings.listen).await.map(|()| ExitCode::SUCCESS),
+        Command::Call(arguments) => call::run(&app, arguments).await.map(code),
+        Command::Explain(arguments) => explain::run(&app, arguments).await.map(code),
+        Command::Simulate(arguments) => simulate::run(&app, arguments, settings.policy.as_deref()).await,
+        Command::Calibrate(arguments) => calibrate::run(&app, arguments).await.map(code),
+        Command::Check { .. } | Command::Schema | Command::Demo => Ok(ExitCode::SUCCESS),
     };
     app.close().await;
-    Ok(if ended? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    ended
+}
+
+fn code(well: bool) -> ExitCode {
+    if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// The policy to route by. One that is wrong is told whole, and nothing starts.

@@ -18,6 +18,7 @@ mod policies;
 mod provider;
 mod series;
 mod server;
+mod simulate;
 #[path = "../real/taskgate.rs"]
 mod taskgate;
 mod tidy;
