@@ -69,6 +69,10 @@ name!(
     /// A rule of the policy.
     RouteName
 );
+name!(
+    /// A limit on money over days.
+    BudgetName
+);
 
 /// A small closed set of words: the same word in the ledger, in metric labels and in results.
 macro_rules! words {

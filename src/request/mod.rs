@@ -5,6 +5,7 @@
 
 mod ask;
 mod attempt;
+mod budget;
 mod caller;
 mod check;
 mod decision;
@@ -13,6 +14,7 @@ mod signals;
 
 pub use ask::{Ask, Check, Progress, ProgressSink, Render, Salvage, TooLong};
 pub use attempt::{Attempt, AttemptKind, AttemptResult, Limit};
+pub use budget::{Allowance, Scope, Standing};
 pub use caller::Caller;
 pub use check::{Rejection, RejectionCode, Verdict};
 pub use decision::{Candidate, Complexity, Contribution, Decision, Exclusion, Reason};

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Row, Sqlite, Type};
 
-use crate::chat::Tokens;
+use crate::chat::{NanoUsd, Tokens};
 use crate::error::{Error, Kind, Result};
 
 const NANOS_PER_MS: f64 = 1_000_000.0;
@@ -81,6 +81,22 @@ pub(super) fn word<T>(row: &SqliteRow, column: &'static str, parse: fn(&str) -> 
 pub(super) fn tokens(row: &SqliteRow, column: &'static str) -> Result<Tokens> {
     let count: i64 = cell(row, column)?;
     u64::try_from(count).map(Tokens).map_err(|error| unreadable(column).source(error))
+}
+
+/// Two columns that `summed` reads. SQLite gives up on a sum that passes 64 bits, so it runs over both halves of each
+/// amount.
+macro_rules! halves {
+    ($column:literal) => {
+        concat!("sum(", $column, " >> 32) AS high, sum(", $column, " & 4294967295) AS low")
+    };
+}
+pub(super) use halves;
+
+/// The sum of no rows is zero; one that does not fit is the largest there is.
+pub(super) fn summed(row: &SqliteRow) -> Result<NanoUsd> {
+    let half = |column| Ok::<i128, Error>(cell::<Option<i64>>(row, column)?.unwrap_or(0).into());
+    let sum = (half("high")? << 32) + half("low")?;
+    Ok(NanoUsd(i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX })))
 }
 
 pub(super) fn unreadable(what: &'static str) -> Error {

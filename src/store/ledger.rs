@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 
 use super::cells::{cell, count, json, millis, time};
 use super::rollups::Rollup;
-use super::{Recorded, Store, batches, outcomes};
+use super::{Recorded, Store, batches, outcomes, reservations};
 use crate::error::{Error, Kind, Result};
 use crate::names::ModelName;
 use crate::request::{Attempt, Door, Limit, Outcome, RequestId};
@@ -34,11 +34,10 @@ impl Store {
         let process = Some(self.process.load(Ordering::Acquire)).filter(|process| *process != 0);
         let mut rollup = Rollup::default();
         for outcome in outcomes {
-            insert_request(conn, outcome, process).await?;
-            for attempt in &outcome.attempts {
-                insert_attempt(conn, outcome.id, attempt).await?;
+            if reservations::close(conn, outcome).await? {
+                insert(conn, outcome, process).await?;
+                rollup.add(outcome);
             }
-            rollup.add(outcome);
         }
         rollup.write(conn).await
     }
@@ -77,6 +76,22 @@ impl Store {
         .await?;
         outcomes::recorded(&requests, &attempts)
     }
+}
+
+async fn insert(conn: &mut SqliteConnection, outcome: &Outcome, process: Option<i64>) -> Result<()> {
+    insert_request(conn, outcome, process).await?;
+    for attempt in &outcome.attempts {
+        insert_attempt(conn, outcome.id, attempt).await?;
+    }
+    Ok(())
+}
+
+/// A request whose process is gone, on its behalf.
+pub(super) async fn record_for(conn: &mut SqliteConnection, outcome: &Outcome, process: Option<i64>) -> Result<()> {
+    insert(conn, outcome, process).await?;
+    let mut rollup = Rollup::default();
+    rollup.add(outcome);
+    rollup.write(conn).await
 }
 
 async fn insert_request(conn: &mut SqliteConnection, outcome: &Outcome, process: Option<i64>) -> Result<()> {

@@ -6,6 +6,7 @@
 //! and how a write begins. Times are kept as RFC 3339 text with nine decimals, money as integer nano-dollars.
 
 mod batches;
+mod budgets;
 mod cells;
 mod database;
 mod fault;
@@ -19,6 +20,7 @@ mod list;
 mod migrate;
 mod outcomes;
 mod read;
+mod reservations;
 mod rollups;
 mod rows;
 mod shown;
@@ -36,5 +38,5 @@ pub use rollups::Sums;
 pub use shown::SeenHealth;
 pub use stretch::Stretch;
 pub use traffic::{PastAttempt, PastRequest, TrafficSpan};
-pub use types::{Change, Created, Deleted, IdempotencyKey, Listing, Recorded, Updated};
+pub use types::{Change, Created, Deleted, IdempotencyKey, Listing, OpenRequest, Recorded, Reserved, Updated};
 pub use usage::{Dimension, Groups};

@@ -88,7 +88,7 @@ fn outcome(row: &SqliteRow, attempts: Vec<Attempt>) -> Result<Outcome> {
     })
 }
 
-fn attempt(row: &SqliteRow) -> Result<Attempt> {
+pub(super) fn attempt(row: &SqliteRow) -> Result<Attempt> {
     Ok(Attempt {
         n: cell(row, "n")?,
         model: ModelName::from(cell::<&str>(row, "model")?),

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::request::Outcome;
+use crate::request::{Decision, Outcome, RequestId, Signals, Standing};
 use crate::tasks::{Cursor, Task, TaskId};
 
 /// Who changes a task, and when.
@@ -61,4 +61,23 @@ pub struct Recorded {
     /// The row of the process that recorded it; 0 when it had not registered.
     pub process: i64,
     pub outcome: Outcome,
+}
+
+/// A request under way: what its row needs should its process die before it writes it.
+#[derive(Debug, Clone, Copy)]
+pub struct OpenRequest<'a> {
+    pub id: RequestId,
+    pub at: Timestamp,
+    pub signals: &'a Signals,
+    pub decision: &'a Decision,
+    pub policy_hash: &'a str,
+}
+
+/// What came of asking for money.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reserved {
+    /// Every allowance has room for it, and it is set aside.
+    pub granted: bool,
+    /// How each allowance stood before, in their order.
+    pub standings: Vec<Standing>,
 }

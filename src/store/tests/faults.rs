@@ -47,7 +47,8 @@ async fn a_newer_schema_is_refused_and_left_alone() {
     run(&kept, "PRAGMA user_version = 99").await;
     kept.store.close().await;
     let error = refused(&kept.path()).await;
-    assert_eq!(error.message, "The database has schema version 99; this taskgate knows versions up to 4");
+    let told = "The database has schema version 99; this taskgate knows versions up to ";
+    assert!(error.message.starts_with(told), "{}", error.message);
 }
 
 #[tokio::test]

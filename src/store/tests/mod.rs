@@ -7,6 +7,7 @@ mod faults;
 mod health;
 mod ledger;
 mod links;
+mod money;
 mod paging;
 mod processes;
 mod shown;
