@@ -61,6 +61,9 @@ impl App {
             Ok(open) => gateway.recall(&open, now),
             Err(error) => tracing::warn!("which models were well lately is not known: {error}"),
         }
+        if let Err(error) = gateway.look_at_budgets().await {
+            tracing::warn!("how the budgets stand is not known yet: {error}");
+        }
         let toolbox = Toolbox::new(store.clone(), gateway.clone());
         metrics.set_tools(toolbox.specs().iter().map(|spec| spec.name));
         Ok(Self { store, metrics, gateway, toolbox, process, writer })

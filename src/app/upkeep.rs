@@ -1,4 +1,4 @@
-//! What goes on beside the door: the heartbeat, the folding of histograms, and in a server the figures that come from
+//! What goes on beside the door: the heartbeat, the budgets, the folding of histograms, and in a server the figures that come from
 //! the database: sums, counts, and the requests of processes that nobody scrapes.
 //!
 //! A database that cannot be read for a while stops none of it; it is told once, and once again when it is back.
@@ -31,7 +31,7 @@ const ROWS_AT_ONCE: u32 = 500;
 
 /// Beside `taskgate mcp`, until `stop`.
 pub(super) async fn of_a_session(app: &App, stop: &CancellationToken) {
-    tokio::join!(fold(app, stop), beat(app, stop));
+    tokio::join!(fold(app, stop), beat(app, stop), money(app, HEARTBEAT_EVERY, stop));
 }
 
 /// Beside `taskgate serve`, until `stop`.
@@ -45,7 +45,7 @@ pub(super) async fn of_a_server(app: &App, stop: &CancellationToken) {
         }
     };
     let gauges = every(GAUGES_EVERY, "spend and task counts", stop, || gauges(app));
-    tokio::join!(fold(app, stop), beat(app, stop), tail, gauges);
+    tokio::join!(fold(app, stop), beat(app, stop), money(app, GAUGES_EVERY, stop), tail, gauges);
 }
 
 async fn fold(app: &App, stop: &CancellationToken) {
@@ -59,6 +59,17 @@ async fn fold(app: &App, stop: &CancellationToken) {
 async fn beat(app: &App, stop: &CancellationToken) {
     every(HEARTBEAT_EVERY, "this process's heartbeat", stop, || async {
         app.store.heartbeat(Timestamp::now(), &app.policy().hash).await
+    })
+    .await;
+}
+
+/// Records what processes that are gone had set aside, and looks at how the budgets stand.
+async fn money(app: &App, period: Duration, stop: &CancellationToken) {
+    every(period, "the budgets", stop, || async {
+        for request in app.store.settle_lost(Timestamp::now()).await? {
+            tracing::warn!(%request, "request {request} was never recorded: its calls count at what was set aside for them");
+        }
+        app.gateway.look_at_budgets().await
     })
     .await;
 }

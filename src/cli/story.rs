@@ -154,6 +154,8 @@ fn excluded(why: Exclusion, candidate: &Candidate, policy: &Policy) -> String {
         Exclusion::KeyRefused => {
             format!("its backend refused the key or the account; left alone for up to {:?}", policy.breaker.open)
         }
+        Exclusion::BudgetSpent => "a budget is spent".to_owned(),
+        Exclusion::Unpriced => "hosted and without a price: no budget could be held".to_owned(),
         Exclusion::NoKey => {
             let model = policy.models.get(&candidate.model);
             let variable = model.and_then(|model| policy.backend_of(model)?.key_variable.clone());

@@ -13,7 +13,7 @@ use super::retry::{self, Step};
 use crate::cache::CachedAnswer;
 use crate::chat::{ChatRequest, Finish, NanoUsd, Price, Reply, Tokens, Usage, UsageSource};
 use crate::error::{Error, Kind};
-use crate::health::Evidence;
+use crate::health::{Admission, Evidence};
 use crate::limit::Permit;
 use crate::names::ModelName;
 use crate::policy::{Backend, Model};
@@ -47,18 +47,13 @@ impl Run<'_> {
                 Ok(permit) => permit,
                 Err(end) => return end,
             };
-            // The wait for a place may have used up the time.
-            if let Err(end) = self.admitted(model, kind, worst_case) {
-                return end;
-            }
-            // Last of all: a probe is one only once it is sent.
-            let admission = match self.well_enough(model, kind) {
-                Ok(admission) => admission,
+            let (attempt, admission) = match self.ready(model, kind, worst_case, more).await {
+                Ok(ready) => ready,
                 Err(end) => return end,
             };
             calls += 1;
             self.meter.attempted();
-            let (called, evidence) = self.call((model, backend), &request, (kind, worst_case), more).await;
+            let (called, evidence) = self.call((model, backend), &request, attempt, more).await;
             self.heard(&model.spec.name, admission, evidence);
             drop(permit);
             let error = match called {
@@ -73,11 +68,38 @@ impl Run<'_> {
             }
             let left = self.meter.attempt_time(Instant::now(), more);
             match retry::after(&error, calls, &self.policy.retry, fastrand::f64(), left) {
-                Step::Again { wait } if self.may_retry(&model.spec.name) => self.pause(wait).await,
+                Step::Again { wait } if self.may_retry(&model.spec.name) => {
+                    self.settle_last().await;
+                    self.pause(wait).await;
+                }
                 Step::Again { .. } | Step::Other => {
                     return End::Setback { setback: Setback::Failed, why: told(&error) };
                 }
                 Step::Stop => return End::Stop { why: told(&error) },
+            }
+        }
+    }
+
+    /// Money is set aside, and after the waits for it and for a place the call may still be made.
+    async fn ready(
+        &mut self,
+        model: &Model,
+        kind: AttemptKind,
+        worst_case: NanoUsd,
+        more: bool,
+    ) -> Result<(Attempt, Admission), End> {
+        let patience = self.meter.attempt_time(Instant::now(), more);
+        let attempt = self.paid_for(model, kind, worst_case, patience).await?;
+        let may = match self.admitted(model, kind, worst_case) {
+            // Last of all: a probe is one only once it is sent.
+            Ok(()) => self.well_enough(model, kind),
+            Err(end) => Err(end),
+        };
+        match may {
+            Ok(admission) => Ok((attempt, admission)),
+            Err(end) => {
+                self.give_back(&attempt).await;
+                Err(end)
             }
         }
     }
@@ -184,10 +206,12 @@ impl Run<'_> {
         &mut self,
         (model, backend): (&Model, &Backend),
         request: &ChatRequest,
-        (kind, reserved): (AttemptKind, NanoUsd),
+        attempt: Attempt,
         more: bool,
     ) -> (Called, Evidence) {
-        let (started_at, started) = (Timestamp::now(), Instant::now());
+        // Before the call: a panic in it must not lose the row.
+        self.attempts.push(attempt);
+        let started = Instant::now();
         let timeouts = Meter::cut(model.timeouts, self.meter.attempt_time(started, more));
         let (name, progress) = (&model.spec.name, &self.ask.progress);
         let (mut bytes, mut noted) = (0, 0);
@@ -206,24 +230,19 @@ impl Run<'_> {
         let cost = model.price.map_or(NanoUsd::ZERO, |price: Price| price.cost(usage));
         self.meter.spend(cost);
         let called = unfiltered(answer.result, name);
-        self.attempts.push(Attempt {
-            n: self.next_number(),
-            model: name.clone(),
-            tier: model.tier.clone(),
-            kind,
-            result: result(&called),
-            rejection: None,
-            kept_back: None,
-            failure: called.as_ref().err().map(told),
-            usage,
-            usage_source,
-            reserved,
-            cost,
-            started_at,
-            ttft: answer.ttft,
-            latency: started.elapsed(),
-            http_status: answer.http_status,
-        });
+        if let Some(attempt) = self.attempts.last_mut() {
+            *attempt = Attempt {
+                result: result(&called),
+                failure: called.as_ref().err().map(told),
+                usage,
+                usage_source,
+                cost,
+                ttft: answer.ttft,
+                latency: started.elapsed(),
+                http_status: answer.http_status,
+                ..attempt.clone()
+            };
+        }
         // After the row: what a tool makes of the text may panic, and the row must not be lost with it.
         self.keep_partial(&called, answer.partial);
         (called, evidence)
@@ -265,7 +284,7 @@ impl Run<'_> {
         self.partial = text.filter(|text| text.len() > longest).or_else(|| self.partial.take());
     }
 
-    fn next_number(&self) -> u32 {
+    pub(super) fn next_number(&self) -> u32 {
         u32::try_from(self.attempts.len()).unwrap_or(u32::MAX).saturating_add(1)
     }
 }

@@ -152,7 +152,7 @@ async fn answer(inner: &Inner, ask: Ask, (cancel, beginning): (CancellationToken
     let mut settled = Settled::new(ask.signals.clone(), decision.clone());
     let mut completion = Completion::None;
     if let Some(route) = route {
-        let mut run = Run::new(inner, (&snapshot, route), &ask, &decision, (cancel.clone(), beginning.started));
+        let mut run = Run::new(inner, (&snapshot, route), &ask, &decision, (cancel.clone(), beginning));
         // A panic in a tool's render or check must not lose what the attempts so far have cost.
         let found = AssertUnwindSafe(find_answer(&ask, &mut run)).catch_unwind().await;
         let (answer, cache) = found.unwrap_or_else(|_| {

@@ -3,9 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::budgets;
 use crate::classify;
 use crate::health::Ailment;
-use crate::names::{BackendName, ModelName, RouteName, TierName};
+use crate::limit::Spent;
+use crate::names::{BackendName, BudgetName, ModelName, RouteName, TierName};
 use crate::policy::{Model, Policy, Route, RouteTier};
 use crate::request::{Candidate, Complexity, Decision, Exclusion, Reason, Signals};
 
@@ -16,12 +18,15 @@ pub struct View {
     pub without_key: BTreeSet<BackendName>,
     /// Models that are left alone for now, and why. They stay out also when nobody else is in.
     pub unwell: BTreeMap<ModelName, Ailment>,
+    /// What budgets have spent in their present periods, as far as it is known here.
+    pub spent: BTreeMap<BudgetName, Spent>,
 }
 
 impl View {
     pub fn of(policy: &Policy, unwell: BTreeMap<ModelName, Ailment>) -> Self {
         let unusable = policy.backends.values().filter(|backend| !backend.is_usable());
-        Self { without_key: unusable.map(|backend| backend.name.clone()).collect(), unwell }
+        let without_key = unusable.map(|backend| backend.name.clone()).collect();
+        Self { without_key, unwell, spent: BTreeMap::new() }
     }
 }
 
@@ -46,15 +51,19 @@ pub fn decide(policy: &Policy, signals: &Signals, view: &View) -> Decision {
     }
     let complexity = classify::score(signals, &policy.classifier.weights);
     let mut reasons = vec![matched];
+    reasons.extend(budgets::running_low(policy, signals, view));
     let wanted = wanted_tier(policy, route, complexity.score, &mut reasons);
     let start = capped(policy, route, wanted, &mut reasons);
     let out = |model: &ModelName, rank| {
         barred_by_route(policy, route, start, rank).or_else(|| unfit(policy, signals, view, model))
     };
     let mut candidates = ordered(policy, start, out);
+    let ended = budgets::end_where_rejected(policy, signals, view, &mut candidates);
     // The excluded ones go last, so that the order of the others is the order of trying.
     candidates.sort_by_key(|candidate| candidate.excluded.is_some());
     reasons.extend(candidates.iter().filter_map(left_alone));
+    reasons.extend(budgets::left_out(policy, signals, view, &candidates));
+    reasons.extend(ended);
     if candidates.iter().all(|candidate| candidate.excluded.is_some()) {
         reasons.push(Reason::new("nobody", "No model may be called: logic alone answers."));
     }
@@ -176,6 +185,8 @@ fn left_alone(candidate: &Candidate) -> Option<Reason> {
             let text = format!("{model} is left alone for now: its backend refused our key or account.");
             Some(Reason::new("key_refused", text))
         }
+        // Told with the budget's name.
+        Exclusion::BudgetSpent | Exclusion::Unpriced => None,
         Exclusion::AboveMaxTier | Exclusion::NoKey | Exclusion::MissingCapability | Exclusion::NotAllowed => None,
     }
 }
@@ -187,6 +198,9 @@ fn unfit(policy: &Policy, signals: &Signals, view: &View, name: &ModelName) -> O
     }
     if !signals.needs.is_subset(&model.spec.capabilities) {
         return Some(Exclusion::MissingCapability);
+    }
+    if let Some(why) = budgets::excluded(policy, signals, view, model) {
+        return Some(why);
     }
     // Last, so that what passes is told only of models that could be called otherwise.
     view.unwell.get(name).map(|ailment| match ailment {

@@ -69,6 +69,7 @@ fn what_bars_a_model_for_good_is_told_before_what_passes() {
     let view = View {
         without_key: BTreeSet::from(["hosted".into()]),
         unwell: BTreeMap::from([("big".into(), Ailment::Failing)]),
+        ..View::default()
     };
     let decision = decide(&policy(), &signals("smart_prioritize", Measures::default()), &view);
     assert_eq!(decision.candidates[1].excluded, Some(Exclusion::NoKey));

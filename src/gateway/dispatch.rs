@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::decide::{Setback, may_follow};
 use super::meter::Meter;
-use super::parts::{Inner, Snapshot};
+use super::parts::{Beginning, Inner, Snapshot};
 use crate::cache::CachedAnswer;
 use crate::chat::{ChatRequest, Finish};
 use crate::names::ModelName;
@@ -26,7 +26,8 @@ pub(super) struct Run<'a> {
     pub rejections: Vec<Rejection>,
     /// The longest text that may be shown of a stream that broke.
     pub partial: Option<String>,
-    decision: &'a Decision,
+    pub decision: &'a Decision,
+    pub beginning: Beginning,
     failure: Option<String>,
 }
 
@@ -56,7 +57,7 @@ impl<'a> Run<'a> {
         (snapshot, route): (&'a Snapshot, &'a Route),
         ask: &'a Ask,
         decision: &'a Decision,
-        (cancel, started): (CancellationToken, Instant),
+        (cancel, beginning): (CancellationToken, Beginning),
     ) -> Self {
         Self {
             inner,
@@ -65,11 +66,12 @@ impl<'a> Run<'a> {
             route,
             ask,
             cancel,
-            meter: Meter::new(route.envelope, started),
+            meter: Meter::new(route.envelope, beginning.started),
             attempts: Vec::new(),
             rejections: Vec::new(),
             partial: None,
             decision,
+            beginning,
             failure: None,
         }
     }
@@ -141,6 +143,7 @@ impl<'a> Run<'a> {
                     return None;
                 }
                 End::Setback { setback, why } => {
+                    self.settle_last().await;
                     next = self.after(setback, at, &candidates);
                     let following = next.and_then(|(at, _)| candidates.get(at)).map(|next| next.model.clone());
                     (self.ask.progress)(progress(setback, candidate, &why, following));

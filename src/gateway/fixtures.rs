@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Map;
@@ -16,11 +18,15 @@ use crate::chat::{ChatRequest, Finish, Format, Message, ModelSpec, NanoUsd, Pric
 use crate::error::{Error, Kind};
 use crate::names::ModelName;
 use crate::policy::{
-    Backend, Breaker, ChatCheck, Classifier, Envelope, Escalate, Fallback, Limits, Location, Match, Model, Policy,
-    Retry, Route, RouteTier, Tier, Timeouts,
+    Backend, Breaker, Budget, ChatCheck, Classifier, Envelope, Escalate, Fallback, Limits, Location, Match, Model,
+    Period, Policy, Retry, Route, RouteTier, Tier, Timeouts, WhenSpent,
 };
 use crate::provider::{Answer, Call};
-use crate::request::{Ask, Caller, Door, Measures, Outcome, Rejection, RejectionCode, Signals, Target, Verdict};
+use crate::request::{
+    Allowance, Ask, Attempt, Caller, Door, Measures, Outcome, Rejection, RejectionCode, RequestId, Scope, Signals,
+    Standing, Target, Verdict,
+};
+use crate::store::{OpenRequest, Reserved};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -36,6 +42,7 @@ pub fn policy() -> Policy {
         tiers: vec![tier("local", "small"), tier("hosted", "big")],
         classifier: Classifier { thresholds: BTreeMap::new(), weights: BTreeMap::new() },
         routes: vec![route()],
+        budgets: Vec::new(),
         retry: Retry {
             max_per_model: 2,
             initial: SECOND / 4,
@@ -47,6 +54,12 @@ pub fn policy() -> Policy {
         breaker: Breaker { failures: 5, window: 30 * SECOND, consecutive_timeouts: 2, open: 15 * SECOND, probes: 1 },
         cache_max_bytes: 1 << 20,
     }
+}
+
+/// A budget of a day, in nano-dollars.
+pub fn budget(name: &str, scope: Scope, limit: i64) -> Budget {
+    let (limit, when_spent) = (NanoUsd(limit), WhenSpent::FreeOnly);
+    Budget { name: name.into(), scope, limit, per: Period::Day, when_spent, warn_at: 0.8 }
 }
 
 pub fn with_route(mut policy: Policy, change: impl FnOnce(&mut Route)) -> Policy {
@@ -230,12 +243,38 @@ impl Upstream for Arc<Script> {
     }
 }
 
-/// Keeps the outcomes in memory.
+/// Keeps the outcomes in memory, and what is set aside. While the last one is true, nothing can be set aside.
 #[derive(Default)]
-pub struct Kept(pub Mutex<Vec<Outcome>>, pub Mutex<Vec<Turn>>);
+pub struct Kept(pub Mutex<Vec<Outcome>>, pub Mutex<Vec<Turn>>, pub Mutex<Vec<SetAside>>, pub AtomicBool);
+
+/// Money for one attempt; `settled` counts how often it was.
+#[derive(Debug, Clone)]
+pub struct SetAside {
+    pub request: RequestId,
+    pub attempt: Attempt,
+    pub signals: Signals,
+    pub settled: u32,
+    /// Its request was recorded.
+    pub closed: u32,
+}
 
 /// A breaker that opened until then, or closed.
 pub type Turn = (ModelName, Option<Timestamp>);
+
+impl Kept {
+    pub fn standing(&self, allowance: &Allowance) -> Standing {
+        let counts = |signals: &Signals, attempt: &Attempt| {
+            let in_period = allowance.begins <= attempt.started_at && attempt.started_at < allowance.ends;
+            in_period && allowance.scope.covers(signals, &attempt.model)
+        };
+        let recorded = self.0.lock().unwrap();
+        let rows = recorded.iter().flat_map(|outcome| outcome.attempts.iter().map(|row| (&outcome.signals, row)));
+        let spent = rows.filter(|(signals, row)| counts(signals, row)).map(|(_, row)| row.cost).sum();
+        let set_aside = self.2.lock().unwrap();
+        let open = set_aside.iter().filter(|one| one.closed == 0 && counts(&one.signals, &one.attempt));
+        Standing { spent, reserved: open.map(|one| one.attempt.cost).sum() }
+    }
+}
 
 impl Ledger for Arc<Kept> {
     fn record<'a>(
@@ -244,8 +283,52 @@ impl Ledger for Arc<Kept> {
     ) -> Pin<Box<dyn Future<Output = crate::error::Result<()>> + Send + 'a>> {
         Box::pin(async move {
             self.0.lock().unwrap().push(outcome.clone());
+            for set_aside in self.2.lock().unwrap().iter_mut().filter(|one| one.request == outcome.id) {
+                set_aside.closed += 1;
+            }
             Ok(())
         })
+    }
+
+    fn reserve<'a>(
+        &'a self,
+        request: OpenRequest<'a>,
+        attempt: &'a Attempt,
+        _: Timestamp,
+        allowances: &'a [Allowance],
+    ) -> BoxFuture<'a, crate::error::Result<Reserved>> {
+        Box::pin(async move {
+            // As long as a database takes: others come between.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            if self.3.load(Ordering::Relaxed) {
+                return Err(Error::new(Kind::Storage, "The disk is full: nothing was saved"));
+            }
+            let standings: Vec<Standing> = allowances.iter().map(|allowance| self.standing(allowance)).collect();
+            let mut all = standings.iter().zip(allowances);
+            let granted = all.all(|(standing, allowance)| standing.admits(attempt.reserved, allowance.limit));
+            if granted {
+                let (attempt, signals) = (attempt.clone(), request.signals.clone());
+                self.2.lock().unwrap().push(SetAside { request: request.id, attempt, signals, settled: 0, closed: 0 });
+            }
+            Ok(Reserved { granted, standings })
+        })
+    }
+
+    fn settle(&self, request: RequestId, n: u32, cost: NanoUsd) -> BoxFuture<'_, crate::error::Result<()>> {
+        Box::pin(async move {
+            let mut all = self.2.lock().unwrap();
+            if let Some(one) =
+                all.iter_mut().find(|one| one.request == request && one.attempt.n == n && one.closed == 0)
+            {
+                one.attempt.cost = cost;
+                one.settled += 1;
+            }
+            Ok(())
+        })
+    }
+
+    fn standings<'a>(&'a self, allowances: &'a [Allowance]) -> BoxFuture<'a, crate::error::Result<Vec<Standing>>> {
+        Box::pin(async move { Ok(allowances.iter().map(|allowance| self.standing(allowance)).collect()) })
     }
 
     fn keep_turn<'a>(

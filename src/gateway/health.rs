@@ -56,7 +56,8 @@ impl Gateway {
 impl Snapshot {
     /// The world as the decision may know it.
     pub(super) fn view(&self) -> View {
-        View::of(&self.policy, self.board.out(now()))
+        let spent = self.purse().spent(Timestamp::now());
+        View { spent, ..View::of(&self.policy, self.board.out(now())) }
     }
 
     pub(super) fn is_well(&self, model: &ModelName) -> bool {

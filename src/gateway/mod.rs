@@ -3,21 +3,26 @@
 //! - `complete`: one request from ask to outcome, in a task that the gateway owns
 //! - `decide`: which models, in which order, and why (pure)
 //! - `dispatch`: the candidate loop; `call`: one candidate; `retry`: what a failure means for the next step (pure)
-//! - `meter`: the envelope of time, attempts and money (pure); `format`: the answer formats that backends take
+//! - `meter`: the envelope of time, attempts and money (pure); `money`: what is set aside for a call, and the budgets that
+//!   pay for it; `budgets`: what spent ones mean for a decision (pure); `format`: the answer formats that backends take
 //! - `health`: who is well, asked before a call and told after it
 //! - `record`: the outcome; `settle`: to the caller, and to its three readers; `rehearse`: what would happen, for `explain`
 //!
 //! It knows neither tools nor doors: what it needs of them comes with the ask.
 
+mod budgets;
 mod call;
 mod complete;
 mod decide;
 mod dispatch;
 #[cfg(test)]
+mod exact_tests;
+#[cfg(test)]
 pub(crate) mod fixtures;
 mod format;
 mod health;
 mod meter;
+mod money;
 mod parts;
 mod record;
 mod rehearse;
@@ -32,13 +37,15 @@ pub use rehearse::{PlannedCall, Rehearsal};
 use std::future::Future;
 use std::pin::Pin;
 
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
+use crate::chat::NanoUsd;
 use crate::error::Result;
 use crate::names::ModelName;
 use crate::provider::{Answer, Call, Sender};
-use crate::request::Outcome;
-use crate::store::Store;
+use crate::request::{Allowance, Attempt, Outcome, RequestId, Standing};
+use crate::store::{OpenRequest, Reserved, Store};
 
 /// Where calls go: the sender, or a fake in tests of the loop.
 pub(crate) trait Upstream: Send + Sync {
@@ -69,6 +76,20 @@ pub(crate) trait Ledger: Send + Sync {
         model: &'a ModelName,
         open_until: Option<Timestamp>,
     ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
+
+    /// Sets money aside for an attempt, if every allowance has room for its worst case.
+    fn reserve<'a>(
+        &'a self,
+        request: OpenRequest<'a>,
+        attempt: &'a Attempt,
+        lease_until: Timestamp,
+        allowances: &'a [Allowance],
+    ) -> BoxFuture<'a, Result<Reserved>>;
+
+    /// An attempt has ended and cost this much, though its request goes on.
+    fn settle(&self, request: RequestId, n: u32, cost: NanoUsd) -> BoxFuture<'_, Result<()>>;
+
+    fn standings<'a>(&'a self, allowances: &'a [Allowance]) -> BoxFuture<'a, Result<Vec<Standing>>>;
 }
 
 impl Ledger for Store {
@@ -82,5 +103,23 @@ impl Ledger for Store {
         open_until: Option<Timestamp>,
     ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>> {
         Box::pin(self.keep_health(model, open_until, Timestamp::now()))
+    }
+
+    fn reserve<'a>(
+        &'a self,
+        request: OpenRequest<'a>,
+        attempt: &'a Attempt,
+        lease_until: Timestamp,
+        allowances: &'a [Allowance],
+    ) -> BoxFuture<'a, Result<Reserved>> {
+        Box::pin(Store::reserve(self, request, attempt, lease_until, allowances))
+    }
+
+    fn settle(&self, request: RequestId, n: u32, cost: NanoUsd) -> BoxFuture<'_, Result<()>> {
+        Box::pin(Store::settle(self, request, n, cost))
+    }
+
+    fn standings<'a>(&'a self, allowances: &'a [Allowance]) -> BoxFuture<'a, Result<Vec<Standing>>> {
+        Box::pin(Store::standings(self, allowances))
     }
 }

@@ -8,13 +8,15 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use super::format::FormatMemory;
 use super::{Ledger, Upstream};
 use crate::cache::Answers;
 use crate::health::Board;
-use crate::limit::{Limiter, RetryBudget};
+use crate::limit::{Limiter, Purse, RetryBudget};
 use crate::policy::Policy;
+use crate::request::RequestId;
 use crate::telemetry::Metrics;
 
 pub(super) struct Inner {
@@ -40,6 +42,7 @@ pub(super) struct Snapshot {
     pub answers: Answers,
     pub limiter: Limiter,
     pub board: Board,
+    purse: Mutex<Purse>,
 }
 
 impl Snapshot {
@@ -48,6 +51,7 @@ impl Snapshot {
             answers: Answers::new(policy.cache_max_bytes),
             limiter: Limiter::new(&policy),
             board: Board::of(&policy),
+            purse: Mutex::default(),
             policy,
         }
     }
@@ -59,8 +63,14 @@ impl Snapshot {
             answers: if same_size { self.answers.clone() } else { Answers::new(policy.cache_max_bytes) },
             limiter: self.limiter.followed_by(&policy),
             board: self.board.followed_by(&policy),
+            purse: Mutex::new(self.purse().followed_by(&self.policy.budgets, &policy.budgets)),
             policy,
         }
+    }
+
+    /// What is known here of the budgets.
+    pub fn purse(&self) -> MutexGuard<'_, Purse> {
+        self.purse.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -81,16 +91,17 @@ impl Inner {
     }
 }
 
-/// When a request came in, on both clocks.
+/// Which request this is, and when it came in, on both clocks.
 #[derive(Clone, Copy)]
 pub(super) struct Beginning {
+    pub id: RequestId,
     pub at: Timestamp,
     pub started: Instant,
 }
 
 impl Beginning {
     pub fn now() -> Self {
-        Self { at: Timestamp::now(), started: Instant::now() }
+        Self { id: RequestId(Uuid::now_v7()), at: Timestamp::now(), started: Instant::now() }
     }
 }
 

@@ -1,13 +1,12 @@
 //! The end of a request as one value: sums and times over what was decided and tried.
 
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::parts::Beginning;
 use crate::chat::{NanoUsd, Price, Usage};
 use crate::names::ModelName;
 use crate::policy::Policy;
-use crate::request::{Attempt, CacheUse, Decision, Exclusion, Outcome, RequestId, Signals, Status, answering};
+use crate::request::{Attempt, CacheUse, Decision, Exclusion, Outcome, Signals, Status, answering};
 
 /// What `outcome` adds sums and times to.
 pub(super) struct Settled {
@@ -30,7 +29,7 @@ pub(super) fn outcome(settled: Settled, policy: &Policy, beginning: Beginning) -
         Some(attempt.ttft? + std::time::Duration::try_from(began).unwrap_or_default())
     });
     Outcome {
-        id: RequestId(Uuid::now_v7()),
+        id: beginning.id,
         at: beginning.at,
         policy_hash: policy.hash.clone(),
         usage: attempts.iter().map(|attempt| attempt.usage).fold(Usage::default(), |sum, usage| sum + usage),
@@ -51,10 +50,12 @@ pub(super) fn outcome(settled: Settled, policy: &Policy, beginning: Beginning) -
 
 /// Why no model was asked at all, and what to do about it.
 pub(super) fn why_nobody(policy: &Policy, decision: &Decision) -> String {
-    let unwell = decision
-        .reasons
-        .iter()
-        .filter(|reason| matches!(reason.code.as_str(), "unhealthy" | "unreachable" | "key_refused"));
+    let unwell = decision.reasons.iter().filter(|reason| {
+        matches!(
+            reason.code.as_str(),
+            "unhealthy" | "unreachable" | "key_refused" | "budget_spent" | "budget_rejects" | "unpriced"
+        )
+    });
     let unwell: Vec<&str> = unwell.map(|reason| reason.text.as_str()).collect();
     if !unwell.is_empty() {
         return format!("No model may be called. {}", unwell.join(" "));

@@ -5,14 +5,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::chat::NanoUsd;
 use crate::error::Kind;
 use crate::gateway::fixtures::{Kept, Script, ask, policy};
 use crate::gateway::{Gateway, Ledger};
-use crate::request::{Ask, Status};
+use crate::request::{Allowance, Ask, Attempt, RequestId, Standing, Status};
+use crate::store::{OpenRequest, Reserved};
 use crate::telemetry::Metrics;
 
 /// Takes its time over each row, and refuses the first ones.
@@ -41,6 +44,24 @@ impl Ledger for Slow {
         open_until: Option<Timestamp>,
     ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>> {
         self.kept.keep_turn(model, open_until)
+    }
+
+    fn reserve<'a>(
+        &'a self,
+        request: OpenRequest<'a>,
+        attempt: &'a Attempt,
+        lease_until: Timestamp,
+        allowances: &'a [Allowance],
+    ) -> BoxFuture<'a, Result<Reserved>> {
+        self.kept.reserve(request, attempt, lease_until, allowances)
+    }
+
+    fn settle(&self, request: RequestId, n: u32, cost: NanoUsd) -> BoxFuture<'_, Result<()>> {
+        Ledger::settle(&self.kept, request, n, cost)
+    }
+
+    fn standings<'a>(&'a self, allowances: &'a [Allowance]) -> BoxFuture<'a, Result<Vec<Standing>>> {
+        self.kept.standings(allowances)
     }
 }
 

@@ -4,6 +4,7 @@
 //! step goes on with what the one before could make sense of.
 
 mod backends;
+mod budgets;
 mod limits;
 mod models;
 mod routes;
@@ -125,11 +126,24 @@ impl Meaning<'_> {
         let classifier = self.classifier(&tiers);
         let defaults = self.defaults();
         let routes = self.routes(&tiers, &classifier.thresholds, &defaults);
+        let budgets = self.budgets(&tiers);
         let retry = self.retry();
         let breaker = self.breaker();
         let cache_max_bytes =
             self.raw.cache.as_ref().and_then(|cache| cache.max_bytes).map_or(limits::CACHE_MAX_BYTES, |size| size.0);
-        Policy { hash, time_zone, backends, models, tiers, classifier, routes, retry, breaker, cache_max_bytes }
+        Policy {
+            hash,
+            time_zone,
+            backends,
+            models,
+            tiers,
+            classifier,
+            routes,
+            budgets,
+            retry,
+            breaker,
+            cache_max_bytes,
+        }
     }
 
     fn time_zone(&mut self) -> TimeZone {

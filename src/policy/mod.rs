@@ -3,6 +3,7 @@
 //! A compiled `Policy` cannot be invalid, and raw YAML types never leave this folder. Nothing here knows a request, a
 //! database or the network.
 
+mod budget;
 mod compile;
 mod expand;
 mod later;
@@ -20,6 +21,7 @@ mod vocabulary;
 #[cfg(test)]
 mod tests;
 
+pub use budget::{Budget, Period, WhenSpent};
 pub use compile::{BUILT_IN, BUILT_IN_NAME, Compiled, compile, read};
 pub use expand::Environment;
 pub use problems::{Problem, Problems, Severity};

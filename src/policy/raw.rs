@@ -303,19 +303,22 @@ pub struct RawRouteCache {
     pub ttl: Option<Lapse>,
 }
 
-/// A limit on money over days.
+/// A limit on money over days. It holds over all processes that share a database.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawBudget {
     #[schemars(required)]
     pub name: Option<String>,
-    /// all | caller:NAME | tool:NAME | model:NAME
+    /// What counts: `all` (default), or one of `caller:NAME`, `tool:NAME`, `model:NAME`.
     pub scope: Option<String>,
     #[schemars(required)]
     pub limit_usd: Option<Usd>,
+    /// From midnight to midnight in the policy's time zone; weeks begin on Mondays.
     #[schemars(required)]
     pub per: Option<RawPeriod>,
+    /// `free_only` (default: go on with models that cost nothing) or `reject` (end the request).
     pub when_spent: Option<RawWhenSpent>,
+    /// The share of the limit from which on it is told that the money runs out. Default: 80%.
     pub warn_at: Option<Share>,
 }
 

@@ -3,6 +3,7 @@
 use super::{BUILT_IN, Compiled, Problem, Severity};
 
 mod broken;
+mod budgets;
 mod good;
 mod lint_bounds;
 mod lint_models;

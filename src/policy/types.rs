@@ -8,9 +8,10 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::budget::Budget;
 use crate::chat::{ModelSpec, NanoUsd, Price};
 use crate::names::{BackendName, ModelName, RouteName, TierName};
-use crate::request::{Endpoint, Signal, Target};
+use crate::request::{Endpoint, Signal, Signals, Target};
 
 #[derive(Debug, Clone)]
 pub struct Policy {
@@ -24,6 +25,7 @@ pub struct Policy {
     pub classifier: Classifier,
     /// First match wins. The last one matches everything (`compile` adds a catch-all named "default" if none does).
     pub routes: Vec<Route>,
+    pub budgets: Vec<Budget>,
     pub retry: Retry,
     pub breaker: Breaker,
     pub cache_max_bytes: u64,
@@ -190,6 +192,17 @@ impl Policy {
     /// The route for a request. There is always one: the last route matches everything.
     pub fn route(&self, target: &Target, projects: &[String], caller: &str) -> Option<&Route> {
         self.routes.iter().find(|route| route.matches.holds(target, projects, caller))
+    }
+
+    /// The budgets that a call of this model counts against, made for a request with these signals.
+    pub fn budgets_for(&self, signals: &Signals, model: &ModelName) -> impl Iterator<Item = &Budget> {
+        self.budgets.iter().filter(|budget| budget.scope.covers(signals, model))
+    }
+
+    /// A call of it costs nothing. A local model has no bill, also when no price is written.
+    pub fn is_free(&self, model: &Model) -> bool {
+        let is_local = || self.backend_of(model).is_some_and(|backend| backend.location == Location::Local);
+        model.price.map_or_else(is_local, |price| price.is_free())
     }
 
     pub fn backend_of(&self, model: &Model) -> Option<&Backend> {

@@ -59,6 +59,7 @@ words!(
         Concurrency => "concurrency",
         RequestsPerMinute => "requests_per_minute",
         TokensPerMinute => "tokens_per_minute",
+        Budget => "budget",
     }
 );
 

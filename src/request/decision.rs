@@ -54,14 +54,18 @@ pub enum Exclusion {
     Unreachable,
     /// Its backend did not accept our key, or the account has nothing left, and is left alone for now.
     KeyRefused,
+    /// A budget that pays for it is spent; or one that ends the request is, at a model before it.
+    BudgetSpent,
+    /// What it costs is not known, so the budget that pays for it could not be held.
+    Unpriced,
 }
 
 impl Exclusion {
     /// It says something of this moment, not of the policy or the request.
     pub fn passes(self) -> bool {
         match self {
-            Self::Unhealthy | Self::Unreachable | Self::KeyRefused => true,
-            Self::AboveMaxTier | Self::NoKey | Self::MissingCapability | Self::NotAllowed => false,
+            Self::Unhealthy | Self::Unreachable | Self::KeyRefused | Self::BudgetSpent => true,
+            Self::AboveMaxTier | Self::NoKey | Self::MissingCapability | Self::NotAllowed | Self::Unpriced => false,
         }
     }
 }

@@ -88,6 +88,12 @@ families! {
         "The part of the cost that bought no answer, in nano-dollars, by how the attempt ended.";
     COUNTERFACTUAL = "taskgate_counterfactual_cost_nanousd_total" ["route"], Counter, Count,
         "What the same tokens cost at the first priced model of the highest tier, in nano-dollars.";
+    BUDGET_OVERRUN = "taskgate_budget_overrun_nanousd_total" ["budget"], Counter, Count,
+        "What calls cost beyond what was set aside for them, because an upstream reported more than it was allowed, in nano-dollars.";
+    BUDGET_LIMIT = "taskgate_budget_limit_nanousd" ["budget"], Gauge, Count,
+        "What a budget may spend in its period, in nano-dollars.";
+    BUDGET_SPENT = "taskgate_budget_spent_nanousd" ["budget"], Gauge, Count,
+        "What a budget has spent in its present period, in nano-dollars, over all processes.";
     PRICE_LOOKUPS = "taskgate_price_lookups_total" ["model", "status"], Counter, Count,
         "Calls by whether the model has a price: priced, free, unpriced, unknown (not in this process's policy).";
     CACHE_REQUESTS = "taskgate_cache_requests_total" ["result"], Counter, Count,

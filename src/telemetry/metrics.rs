@@ -15,9 +15,9 @@ use super::families::{self, Family, Kind};
 use super::handles::Handles;
 use crate::chat::NanoUsd;
 use crate::error::{Error, Kind as ErrorKind, Result};
-use crate::names::{ModelName, words};
+use crate::names::{BudgetName, ModelName, words};
 use crate::policy::{Location, Policy};
-use crate::request::{Door, Limit};
+use crate::request::{Door, Limit, Scope, Signals};
 use crate::tasks;
 
 /// A cheap clone over one recorder.
@@ -57,6 +57,7 @@ struct Inner {
 struct Known {
     hash: String,
     models: BTreeMap<ModelName, KnownModel>,
+    budgets: Vec<(BudgetName, Scope)>,
 }
 
 struct KnownModel {
@@ -129,7 +130,8 @@ impl Metrics {
             };
             (name.clone(), KnownModel { backend: model.backend.to_string(), location, pricing })
         });
-        let new = Known { hash: policy.hash.clone(), models: models.collect() };
+        let budgets = policy.budgets.iter().map(|budget| (budget.name.clone(), budget.scope.clone()));
+        let new = Known { hash: policy.hash.clone(), models: models.collect(), budgets: budgets.collect() };
         let old = {
             let mut known = self.inner.known.write().unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *known, new)
@@ -147,6 +149,9 @@ impl Metrics {
                 self.count(&families::COST, [model.as_str(), route.name.as_str()], 0);
             }
             self.count(&families::PRICE_LOOKUPS, [model.as_str(), self.pricing_of(model)], 0);
+        }
+        for budget in &policy.budgets {
+            self.count(&families::BUDGET_OVERRUN, [budget.name.as_str()], 0);
         }
         self.spent().extend(policy.models.keys().cloned());
     }
@@ -189,6 +194,12 @@ impl Metrics {
         }
     }
 
+    /// How a budget stands in its present period.
+    pub fn set_budget(&self, budget: &BudgetName, limit: NanoUsd, spent: NanoUsd) {
+        self.set(&families::BUDGET_LIMIT, [budget.as_str()], limit.0 as f64);
+        self.set(&families::BUDGET_SPENT, [budget.as_str()], spent.0 as f64);
+    }
+
     /// Counts of the store; a status that is not named has none.
     pub fn set_tasks(&self, counts: &[(tasks::Status, u64)]) {
         for status in tasks::Status::ALL {
@@ -224,6 +235,12 @@ impl Metrics {
     /// The backend that a model is at, or "other" for one that this process's policy does not have.
     pub(super) fn provider_of(&self, model: &ModelName) -> String {
         self.known().models.get(model).map_or_else(|| "other".to_owned(), |model| model.backend.clone())
+    }
+
+    /// The budgets that a call counts against.
+    pub(super) fn budgets_for(&self, signals: &Signals, model: &ModelName) -> Vec<BudgetName> {
+        let covers = |(_, scope): &&(BudgetName, Scope)| scope.covers(signals, model);
+        self.known().budgets.iter().filter(covers).map(|(name, _)| name.clone()).collect()
     }
 
     pub(super) fn pricing_of(&self, model: &ModelName) -> &'static str {

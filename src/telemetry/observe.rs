@@ -61,6 +61,11 @@ impl Metrics {
         if !bought && attempt.cost > NanoUsd::ZERO {
             self.count(&family::WASTED, [model, attempt.result.as_str()], nano(attempt.cost));
         }
+        if attempt.cost > attempt.reserved {
+            for budget in self.budgets_for(&outcome.signals, &attempt.model) {
+                self.count(&family::BUDGET_OVERRUN, [budget.as_str()], nano(attempt.cost - attempt.reserved));
+            }
+        }
         if matches!(attempt.result, AttemptResult::Accepted | AttemptResult::Rejected) {
             self.count(&family::CHECKS, [outcome.signals.target.as_str(), model, attempt.result.as_str()], 1);
         }

@@ -39,6 +39,28 @@ fn attempt(n: u32, model: &str, kind: AttemptKind, result: AttemptResult) -> Att
     }
 }
 
+#[test]
+fn what_was_reported_beyond_what_was_set_aside_counts_for_the_budgets_that_paid() {
+    let all = "  - { name: month, ";
+    let more = "  - { name: mine, scope: model:gpt-4o, limit_usd: 1, per: day }\n  \
+                - { name: other, scope: model:task-api-model, limit_usd: 1, per: day }\n";
+    let policy = policy::compile(&policy::BUILT_IN.replace(all, &format!("{more}{all}")), "routing.yaml", &|_| None)
+        .policy
+        .unwrap();
+    let metrics = Metrics::for_tests();
+    metrics.set_policy(&policy);
+    let call = |reserved| Attempt {
+        reserved: NanoUsd(reserved),
+        ..attempt(1, "gpt-4o", AttemptKind::First, AttemptResult::Accepted)
+    };
+    metrics.observe(&outcome(vec![call(350_000), call(349_993)], Status::Ok));
+    let text = metrics.render();
+    for (budget, overrun) in [("month", 7), ("mine", 7), ("other", 0)] {
+        let line = format!("taskgate_budget_overrun_nanousd_total{{budget=\"{budget}\"}} {overrun}\n");
+        assert!(text.contains(&line), "{line}: {text}");
+    }
+}
+
 fn outcome(attempts: Vec<Attempt>, status: Status) -> Outcome {
     let answered = [AttemptResult::Accepted, AttemptResult::Unchecked];
     let model = attempts.iter().find(|attempt| answered.contains(&attempt.result)).map(|found| found.model.clone());

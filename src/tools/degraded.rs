@@ -4,7 +4,7 @@
 
 use crate::names::ModelName;
 use crate::policy::{Backend, Location, Policy};
-use crate::request::{Attempt, AttemptResult, Candidate, Exclusion, Outcome};
+use crate::request::{Attempt, AttemptResult, Candidate, Exclusion, Limit, Outcome, Reason};
 
 /// What begins a degraded analysis.
 pub(super) const UNAVAILABLE: &str = "Model unavailable. Basic summary provided.";
@@ -14,12 +14,14 @@ pub(super) const NOT_RUNNING: &str = "Could not connect to model server. Ensure 
 
 /// The `error` of a result that is degraded or partial.
 pub(super) fn error(outcome: &Outcome, policy: &Policy) -> String {
-    let failed: Vec<&Attempt> =
-        outcome.attempts.iter().filter(|attempt| attempt.result != AttemptResult::Skipped).collect();
+    // Of what was passed over, only money is the reader's to see to.
+    let matters =
+        |attempt: &&Attempt| attempt.result != AttemptResult::Skipped || attempt.kept_back == Some(Limit::Budget);
+    let failed: Vec<&Attempt> = outcome.attempts.iter().filter(matters).collect();
     if only_local_and_unreachable(outcome, &failed, policy) {
         return NOT_RUNNING.to_owned();
     }
-    let left_alone = || outcome.decision.left_alone().filter_map(|candidate| why_out(candidate, policy));
+    let left_alone = || outcome.decision.left_alone().filter_map(|candidate| why_out(candidate, outcome, policy));
     let attempts = if failed.is_empty() { outcome.attempts.iter().collect() } else { failed };
     let told = last_of_each_model(&attempts).map(|attempt| sentence(attempt, policy)).collect::<Vec<_>>();
     match (told.is_empty(), &outcome.failure) {
@@ -94,12 +96,12 @@ fn way_up(outcome: &Outcome, policy: &Policy) -> Option<String> {
 
 /// Every model was out before anything was tried.
 fn nobody(outcome: &Outcome, policy: &Policy) -> String {
-    let out = outcome.decision.candidates.iter().filter_map(|candidate| why_out(candidate, policy));
+    let out = outcome.decision.candidates.iter().filter_map(|candidate| why_out(candidate, outcome, policy));
     format!("No model could be asked. {}", out.collect::<Vec<_>>().join(" ")).trim_end().to_owned()
 }
 
 /// Why this model was not asked, and what to do about it.
-fn why_out(candidate: &Candidate, policy: &Policy) -> Option<String> {
+fn why_out(candidate: &Candidate, outcome: &Outcome, policy: &Policy) -> Option<String> {
     let model = &candidate.model;
     let backend = backend(model, policy);
     let variable = backend.and_then(|backend| backend.key_variable.as_deref());
@@ -110,6 +112,12 @@ fn why_out(candidate: &Candidate, policy: &Policy) -> Option<String> {
             None => format!("{model} has no key: give its backend one in routing.yaml."),
         },
         Exclusion::AboveMaxTier => format!("{model} is above the highest tier of this route."),
+        Exclusion::BudgetSpent => {
+            let named = |reason: &&Reason| reason.code == "budget_spent" && reason.text.starts_with(model.as_str());
+            let told = outcome.decision.reasons.iter().find(named).map(|reason| reason.text.clone());
+            told.unwrap_or_else(|| format!("{model} is not asked either: the budget rejects the request."))
+        }
+        Exclusion::Unpriced => format!("{model} has no price, so no budget could be held: write one in routing.yaml."),
         Exclusion::MissingCapability => format!("{model} lacks a capability that is needed."),
         Exclusion::NotAllowed => format!("{model} may not be asked by this route."),
         Exclusion::Unhealthy => {

@@ -168,6 +168,11 @@ impl Session {
         self.child.id().unwrap()
     }
 
+    /// Ends it without a word, as a crash does.
+    pub async fn kill(&mut self) {
+        self.child.kill().await.unwrap();
+    }
+
     /// What it wrote to standard error so far.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()

@@ -5,6 +5,7 @@ mod arguments;
 mod disk;
 mod lines;
 mod models;
+mod money;
 mod policy;
 mod recovery;
 mod wall;

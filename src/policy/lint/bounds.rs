@@ -74,12 +74,19 @@ fn sum_in_words(models: u32, tries: u32) -> String {
     format!("{} x {tries}", counted(models, "model"))
 }
 
+/// What one call may cost with a short question; `None` when it costs nothing.
+pub(super) fn least_cost(model: &Model) -> Option<NanoUsd> {
+    let price = model.price.filter(|price| !price.is_free())?;
+    let input = Tokens(LEAST_PROMPT.0 * BYTES_PER_TOKEN);
+    Some(price.cost(Usage { input, cached_input: Tokens::ZERO, output: model.spec.max_output }))
+}
+
 /// What of a model's calls this much money does not pay for: hardly any of them (true), or the long ones (false).
 fn unpaid(name: &ModelName, model: &Model, limit: NanoUsd) -> Option<(String, String, bool)> {
     let (price, spec) = (model.price.filter(|price| !price.is_free())?, &model.spec);
     let cost =
         |input: u64| price.cost(Usage { input: Tokens(input), cached_input: Tokens::ZERO, output: spec.max_output });
-    let least = cost(LEAST_PROMPT.0 * BYTES_PER_TOKEN);
+    let least = least_cost(model)?;
     if least > limit {
         let message = format!(
             "one call of `{name}` may cost {least} even for a short question, and a request may spend {limit}: it is skipped"

@@ -5,6 +5,7 @@
 //! one without errors: of half a policy they would say nonsense.
 
 mod bounds;
+mod budgets;
 mod matches;
 mod models;
 mod order;
@@ -39,6 +40,7 @@ pub fn lint(policy: &Policy, tree: &Node, found: &mut Findings) {
     linter.dominated();
     linter.amplification();
     linter.money();
+    linter.budgets();
     linter.waits();
     linter.times();
 }

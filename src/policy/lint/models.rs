@@ -2,7 +2,9 @@
 
 use super::Linter;
 use crate::chat::{NanoUsd, Price, Tokens};
+use crate::policy::budget::Budget;
 use crate::policy::types::Model;
+use crate::request::Scope;
 
 /// A question with a little data in it. With less room than this a model can hardly be asked anything.
 pub(super) const LEAST_PROMPT: Tokens = Tokens(1_000);
@@ -63,8 +65,14 @@ impl Linter<'_> {
         }
         let name = model.spec.name.as_str();
         let place = self.tree.key_at(&["models", name]);
-        let problem =
-            self.found.warning(place, format!("`{name}` is hosted and has no price: its cost is not counted"));
+        let pays = |budget: &&Budget| !matches!(&budget.scope, Scope::Model(other) if *other != model.spec.name);
+        let message = match self.policy.budgets.iter().find(pays) {
+            Some(Budget { name: budget, scope: Scope::All | Scope::Model(_), .. }) => format!(
+                "`{name}` is hosted and has no price: it is never called, because budget `{budget}` could not be held"
+            ),
+            _ => format!("`{name}` is hosted and has no price: its cost is not counted"),
+        };
+        let problem = self.found.warning(place, message);
         problem.help("add `price: { input: …, output: … }`, in USD per million tokens");
     }
 

@@ -286,7 +286,6 @@ fn what_is_not_yet_supported_is_refused_by_name() {
         ("routes.*.match.callers", "projects: [payroll]", "callers: [ann]", "match.callers"),
         ("routes.*.sticky", "    tier: none\n", "    tier: none\n    sticky: conversation\n", "sticky"),
         ("routes.*.check", "    tier: none\n", "    tier: none\n    check: record\n", "check"),
-        ("budgets", "version: 1\n", "version: 1\nbudgets: [{ name: m, limit_usd: 20, per: month }]\n", "budgets"),
         ("ledger.retain", "version: 1\n", "version: 1\nledger: { retain: 90d }\n", "ledger.retain"),
         (
             "ledger.record_prompts",
@@ -311,7 +310,7 @@ fn values_that_ask_for_nothing_may_stand() {
         ("location: local ", "status: { kind: none }\n    prewarm: false\n    location: local "),
         ("weights: {}", "explore: 0%"),
         ("    tier: none\n", "    tier: none\n    sticky: none\n"),
-        ("version: 1\n", "version: 1\nbudgets: []\nledger: { record_prompts: false }\n"),
+        ("version: 1\n", "version: 1\nledger: { record_prompts: false }\n"),
     ] {
         let found = errors(&shipped_with(from, to));
         assert!(found.is_empty(), "{to}: {found:#?}");

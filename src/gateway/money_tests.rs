@@ -1,0 +1,259 @@
+//! Money in whole requests, in paused time: who is paid, who is refused, and that nothing set aside is forgotten.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use proptest::prelude::*;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::error::Kind;
+use crate::gateway::fixtures::{self, Kept, Script, Step, ask, budget, policy, with_route};
+use crate::policy::Route;
+use crate::request::{Ask, AttemptResult as How, Exclusion, Outcome, Progress, Scope, Status};
+use crate::telemetry::Metrics;
+
+/// What a call of `big` costs that reports what the fixtures report.
+const COST: i64 = 60_000;
+
+struct World {
+    gateway: Gateway,
+    script: Arc<Script>,
+    kept: Arc<Kept>,
+}
+
+/// `big` is asked first, then the free `small`.
+fn world<const N: usize>(budgets: Vec<Budget>, steps: [(&str, Vec<Step>); N]) -> World {
+    let hosted_first = |route: &mut Route| route.thresholds = [("hosted".into(), 0.0)].into();
+    let policy = Policy { budgets, ..with_route(policy(), hosted_first) };
+    let (script, kept) = (Script::new(steps), Arc::new(Kept::default()));
+    let (upstream, ledger) = (Box::new(script.clone()), Box::new(kept.clone()));
+    World { gateway: Gateway::with_parts(Arc::new(policy), upstream, ledger, Metrics::for_tests()), script, kept }
+}
+
+/// The most that one call of `big` may cost for the fixtures' question.
+fn worst_case() -> i64 {
+    let (rehearsal, _) = world(vec![], []).gateway.rehearse(&ask(CancellationToken::new()));
+    rehearsal.calls[0].worst_case_nanousd.0
+}
+
+fn day(limit: i64) -> Vec<Budget> {
+    vec![budget("day", Scope::All, limit)]
+}
+
+impl World {
+    async fn ask(&self) -> Outcome {
+        self.gateway.complete(ask(CancellationToken::new())).await.0
+    }
+
+    /// Every reservation went once, and nothing is set aside any more.
+    fn all_settled(&self) -> bool {
+        self.kept.2.lock().unwrap().iter().all(|one| one.closed == 1 && one.settled <= 1)
+    }
+}
+
+fn trail(outcome: &Outcome) -> Vec<(&str, How, Option<Limit>)> {
+    outcome.attempts.iter().map(|row| (row.model.as_str(), row.result, row.kept_back)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_might_not_fit_is_not_made_and_free_models_go_on() {
+    let fits = world(day(worst_case()), []);
+    assert_eq!(trail(&fits.ask().await), [("big", How::Accepted, None)]);
+    let world = world(day(worst_case() - 1), []);
+    let outcome = world.ask().await;
+    assert_eq!(trail(&outcome), [("big", How::Skipped, Some(Limit::Budget)), ("small", How::Accepted, None)]);
+    assert_eq!((outcome.status, outcome.cost), (Status::Ok, NanoUsd::ZERO));
+    let told = outcome.attempts[0].failure.as_deref().unwrap();
+    assert!(told.starts_with("big could cost $0.001"), "{told}");
+    assert!(told.contains("; budget `day` has $0.001 of $0.001 left and begins anew on 20"), "{told}");
+    assert_eq!(world.script.called(), ["small"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_budget_that_counts_a_call_has_to_have_room_for_it() {
+    let ample = 1_000_000_000;
+    let scopes = |tight: Scope| {
+        vec![budget("ample", Scope::All, ample), budget("tight", tight, 1), budget("last", Scope::All, ample)]
+    };
+    for (tight, refused) in [
+        (Scope::All, true),
+        (Scope::Caller("local".into()), true),
+        (Scope::Caller("ann".into()), false),
+        (Scope::Tool("smart_prioritize".into()), true),
+        (Scope::Tool("plan_sprint".into()), false),
+        (Scope::Model("big".into()), true),
+        (Scope::Model("small".into()), false),
+    ] {
+        let outcome = world(scopes(tight.clone()), []).ask().await;
+        assert_eq!(outcome.attempts[0].result == How::Skipped, refused, "{tight}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_rejects_ends_the_request_and_speaks_for_all() {
+    let budgets = vec![
+        budget("free_only", Scope::All, 1),
+        Budget { when_spent: WhenSpent::Reject, ..budget("reject", Scope::Model("big".into()), 1) },
+    ];
+    let world = world(budgets, []);
+    let outcome = world.ask().await;
+    assert_eq!(trail(&outcome), [("big", How::Skipped, Some(Limit::Budget))]);
+    assert_eq!((outcome.status, world.script.called().len()), (Status::Degraded, 0));
+    assert!(outcome.failure.unwrap().contains("budget `reject` has"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_budget_that_is_known_to_be_spent_is_not_asked_again() {
+    let world = world(day(COST), []);
+    // As another process's requests would have it.
+    let spent = Outcome { attempts: vec![row(COST)], ..world.gateway.rehearse(&ask(CancellationToken::new())).1 };
+    world.kept.0.lock().unwrap().push(spent);
+    assert_eq!(world.ask().await.attempts.len(), 2, "not known before it was asked");
+    let outcome = world.ask().await;
+    assert_eq!(trail(&outcome), [("small", How::Accepted, None)]);
+    assert_eq!(outcome.decision.candidates[1].excluded, Some(Exclusion::BudgetSpent));
+}
+
+/// An attempt of `big` that began now and cost this much.
+fn row(cost: i64) -> Attempt {
+    Attempt {
+        n: 1,
+        model: "big".into(),
+        tier: "hosted".into(),
+        kind: AttemptKind::First,
+        result: How::Accepted,
+        rejection: None,
+        kept_back: None,
+        failure: None,
+        usage: Usage::default(),
+        usage_source: UsageSource::Reported,
+        reserved: NanoUsd(cost),
+        cost: NanoUsd(cost),
+        started_at: Timestamp::now(),
+        ttft: None,
+        latency: Duration::ZERO,
+        http_status: None,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_call_did_not_need_is_free_for_others_while_its_request_goes_on() {
+    // Room for one call that is under way and for what another one cost.
+    let steps =
+        [("big", vec![Step::Cut("x"), Step::Says("good")]), ("small", vec![Step::Slow(Duration::from_secs(20))])];
+    let world = world(day(worst_case() + worst_case() / 2), steps);
+    let first = world.ask();
+    let second = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        world.ask().await
+    };
+    let (first, second) = tokio::join!(first, second);
+    assert_eq!(trail(&first), [("big", How::Cut, None), ("small", How::Accepted, None)]);
+    assert_eq!(trail(&second), [("big", How::Accepted, None)]);
+    assert!(world.all_settled());
+}
+
+#[tokio::test(start_paused = true)]
+async fn between_two_tries_of_one_model_too() {
+    let world = world(day(worst_case() + worst_case() / 2), [("big", vec![Step::Busy(Duration::from_secs(1))])]);
+    let outcome = world.ask().await;
+    assert_eq!(trail(&outcome), [("big", How::RateLimited, None), ("big", How::Accepted, None)]);
+    assert!(world.all_settled());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_panics_costs_what_was_set_aside() {
+    let long = "a text that is long enough for a note of progress, which comes every twenty tokens or so, each of them four bytes";
+    let world = world(vec![], [("big", vec![Step::Says(long)])]);
+    let progress = |progress| assert!(!matches!(progress, Progress::Generating(..)), "broken progress");
+    let outcome = world.gateway.complete(Ask { progress: Arc::new(progress), ..ask(CancellationToken::new()) }).await.0;
+    assert_eq!(trail(&outcome), [("big", How::UpstreamError, None)]);
+    assert_eq!((outcome.cost, outcome.attempts[0].usage_source), (NanoUsd(worst_case()), UsageSource::Unknown));
+    assert!(world.all_settled());
+}
+
+#[tokio::test(start_paused = true)]
+async fn free_calls_set_nothing_aside() {
+    let world = world(day(1), []);
+    world.ask().await;
+    assert!(world.kept.2.lock().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_nothing_can_be_set_aside_no_budget_is_risked() {
+    let world_with = |budgets| {
+        let world = world(budgets, []);
+        world.kept.3.store(true, Ordering::Relaxed);
+        world
+    };
+    let held = world_with(day(1_000_000_000));
+    let outcome = held.ask().await;
+    assert_eq!(trail(&outcome), [("big", How::Skipped, None), ("small", How::Accepted, None)]);
+    assert_eq!(
+        outcome.attempts[0].failure.as_deref(),
+        Some("No money could be set aside for big: The disk is full: nothing was saved.")
+    );
+    assert_eq!(trail(&world_with(vec![]).ask().await), [("big", How::Accepted, None)]);
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        Just(Step::Says("good")),
+        Just(Step::Says("bad")),
+        Just(Step::Cut("half")),
+        Just(Step::Never),
+        (0u64..20).prop_map(|seconds| Step::Busy(Duration::from_secs(seconds))),
+        (0u64..60).prop_map(|seconds| Step::Slow(Duration::from_secs(seconds))),
+        Just(Step::Fails(Kind::UpstreamUnreachable)),
+        // Nobody knows what it used: it counts in full.
+        Just(Step::Fails(Kind::UpstreamFailed)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn whatever_happens_no_limit_is_passed_and_nothing_stays_set_aside(
+        big in prop::collection::vec(any_step(), 0..30),
+        small in prop::collection::vec(any_step(), 0..10),
+        // In thirds of a worst case, so that some fit in the room that others gave back.
+        limits in prop::collection::vec(0i64..12, 3),
+        callers in prop::collection::vec(prop::option::of(0u64..50_000), 1..12),
+        rejects: bool,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let scopes = [Scope::All, Scope::Tool("smart_prioritize".into()), Scope::Model("big".into())];
+        let when_spent = if rejects { WhenSpent::Reject } else { WhenSpent::FreeOnly };
+        let third = worst_case() / 3;
+        let budgets: Vec<Budget> = scopes.into_iter().zip(&limits).enumerate().map(|(n, (scope, limit))| {
+            Budget { when_spent, ..budget(&n.to_string(), scope, limit * third + 1) }
+        }).collect();
+        let world = world(budgets, [("big", big), ("small", small)]);
+        runtime.block_on(async {
+            let requests = callers.iter().map(|patience| async {
+                let patience = Duration::from_millis(patience.unwrap_or(u32::MAX.into()));
+                let _ = tokio::time::timeout(patience, world.ask()).await;
+            });
+            futures_util::future::join_all(requests).await;
+            world.gateway.drain(Duration::ZERO).await;
+        });
+        let kept = world.kept.0.lock().unwrap();
+        let spent: NanoUsd = kept.iter().map(|outcome| outcome.cost).sum();
+        let limit = limits.iter().min().map_or(0, |limit| limit * third + 1);
+        prop_assert!(spent <= NanoUsd(limit), "{spent:?} of {limit}");
+        prop_assert_eq!(kept.len(), callers.len());
+        prop_assert!(world.all_settled(), "{:#?}", world.kept.2.lock().unwrap());
+        // Each call that was sent to a model that costs something had its money set aside, as its row says.
+        let rows = kept.iter().flat_map(|outcome| outcome.attempts.iter().map(move |row| (outcome.id, row)));
+        let paid: Vec<_> = rows.filter(|(_, row)| row.reserved > NanoUsd::ZERO).collect();
+        let set_aside = world.kept.2.lock().unwrap();
+        for (request, row) in &paid {
+            let of_row = |one: &&fixtures::SetAside| one.request == *request && one.attempt.n == row.n;
+            prop_assert_eq!(set_aside.iter().filter(of_row).count(), 1);
+            prop_assert!(row.cost <= row.reserved);
+        }
+        prop_assert_eq!(world.script.called().iter().filter(|name| *name == "big").count(), paid.len());
+    }
+}
