@@ -3,6 +3,7 @@
 //! The floors below know nothing of processes: this file registers this one, keeps its heartbeat, and ends it so that
 //! nothing that was spent is lost.
 
+mod forget;
 mod upkeep;
 
 use std::net::SocketAddr;

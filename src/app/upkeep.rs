@@ -12,6 +12,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::App;
+use super::forget::forget;
 use crate::error::Result;
 use crate::health::State;
 use crate::request::Door;
@@ -31,7 +32,7 @@ const ROWS_AT_ONCE: u32 = 500;
 
 /// Beside `taskgate mcp`, until `stop`.
 pub(super) async fn of_a_session(app: &App, stop: &CancellationToken) {
-    tokio::join!(fold(app, stop), beat(app, stop), money(app, HEARTBEAT_EVERY, stop));
+    tokio::join!(fold(app, stop), beat(app, stop), money(app, HEARTBEAT_EVERY, stop), forget(app, stop));
 }
 
 /// Beside `taskgate serve`, until `stop`.
@@ -45,7 +46,7 @@ pub(super) async fn of_a_server(app: &App, stop: &CancellationToken) {
         }
     };
     let gauges = every(GAUGES_EVERY, "spend and task counts", stop, || gauges(app));
-    tokio::join!(fold(app, stop), beat(app, stop), money(app, GAUGES_EVERY, stop), tail, gauges);
+    tokio::join!(fold(app, stop), beat(app, stop), money(app, GAUGES_EVERY, stop), forget(app, stop), tail, gauges);
 }
 
 async fn fold(app: &App, stop: &CancellationToken) {
@@ -74,7 +75,7 @@ async fn money(app: &App, period: Duration, stop: &CancellationToken) {
     .await;
 }
 
-async fn every<F: Future<Output = Result<()>>>(
+pub(super) async fn every<F: Future<Output = Result<()>>>(
     period: Duration,
     what: &str,
     stop: &CancellationToken,

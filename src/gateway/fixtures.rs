@@ -53,6 +53,7 @@ pub fn policy() -> Policy {
         },
         breaker: Breaker { failures: 5, window: 30 * SECOND, consecutive_timeouts: 2, open: 15 * SECOND, probes: 1 },
         cache_max_bytes: 1 << 20,
+        retain: Duration::from_secs(90 * 86_400),
     }
 }
 

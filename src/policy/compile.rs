@@ -131,6 +131,7 @@ impl Meaning<'_> {
         let breaker = self.breaker();
         let cache_max_bytes =
             self.raw.cache.as_ref().and_then(|cache| cache.max_bytes).map_or(limits::CACHE_MAX_BYTES, |size| size.0);
+        let retain = self.retain();
         Policy {
             hash,
             time_zone,
@@ -143,6 +144,7 @@ impl Meaning<'_> {
             retry,
             breaker,
             cache_max_bytes,
+            retain,
         }
     }
 

@@ -22,7 +22,6 @@ const NOT_YET: &[Later] = &[
     Later { at: "routes.*.match.callers", harmless: &[] },
     Later { at: "routes.*.sticky", harmless: &["none"] },
     Later { at: "routes.*.check", harmless: &[] },
-    Later { at: "ledger.retain", harmless: &[] },
     Later { at: "ledger.record_prompts", harmless: &["false"] },
 ];
 

@@ -341,6 +341,7 @@ pub enum RawWhenSpent {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawLedger {
+    /// How long single requests are kept, at least 1d; the sums over them stay. Default: 90d.
     pub retain: Option<Lapse>,
     /// Prompts are kept only if this is true. Default: false.
     pub record_prompts: Option<bool>,

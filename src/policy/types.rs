@@ -29,6 +29,8 @@ pub struct Policy {
     pub retry: Retry,
     pub breaker: Breaker,
     pub cache_max_bytes: u64,
+    /// How long requests and attempts are kept in the ledger. The sums over them stay.
+    pub retain: Duration,
 }
 
 #[derive(Debug, Clone)]

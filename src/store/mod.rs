@@ -21,6 +21,7 @@ mod migrate;
 mod outcomes;
 mod read;
 mod reservations;
+mod retention;
 mod rollups;
 mod rows;
 mod shown;

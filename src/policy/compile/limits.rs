@@ -32,6 +32,11 @@ const LONGEST_OPEN: Duration = Duration::from_secs(86_400);
 const ENVELOPE: Envelope =
     Envelope { deadline: Duration::from_secs(40), max_attempts: 5, max_cost: NanoUsd(250_000_000) };
 
+/// As long as the pass rates of models, `simulate` and a look back want it.
+const RETAIN: Duration = Duration::from_secs(90 * 86_400);
+/// Whoever tails the ledger may be away for a night.
+const SHORTEST_RETAIN: Duration = Duration::from_secs(86_400);
+
 /// What a route has unless it says otherwise.
 pub(super) struct Defaults {
     pub escalate: Escalate,
@@ -67,6 +72,15 @@ impl Meaning<'_> {
         }
         let max_cost = raw.max_cost_usd.map_or(under.max_cost, |usd| usd.0);
         Envelope { deadline, max_attempts, max_cost }
+    }
+
+    pub(super) fn retain(&mut self) -> Duration {
+        let retain = self.raw.ledger.as_ref().and_then(|ledger| ledger.retain).map_or(RETAIN, |lapse| lapse.0);
+        if retain < SHORTEST_RETAIN {
+            let message = format!("{retain:?} is too short: what reads the ledger may be a day behind");
+            self.error(&["ledger", "retain"], message).help("write 1d or more; the default is 90d");
+        }
+        retain
     }
 
     pub(super) fn retry(&mut self) -> Retry {

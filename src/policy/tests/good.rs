@@ -91,7 +91,7 @@ fn the_reference_differs_only_by_what_is_not_supported_yet() {
         .iter()
         .map(|problem| problem.message.strip_suffix(" is not yet supported by this version; remove it").unwrap())
         .collect();
-    assert_eq!(said, ["`classifier.explore`", "`match.endpoints`", "`sticky`", "`check`", "`ledger.retain`"]);
+    assert_eq!(said, ["`classifier.explore`", "`match.endpoints`", "`sticky`", "`check`"]);
 }
 
 #[test]

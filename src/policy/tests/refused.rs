@@ -158,6 +158,7 @@ fn numbers_out_of_range() {
         ("open: 15s", "open: 0s", "a model can't be left alone for 0ns", "0s"),
         ("open: 15s", "open: 2d", "a model can't be left alone for 172800s", "2d"),
         ("probes: 1", "probes: 0", "with 0 probes a model that failed never comes back", "0"),
+        ("retain: 90d", "retain: 23h", "82800s is too short: what reads the ledger may be a day behind", "23h"),
         ("initial: 250ms", "initial: 10s", "`max` (8s) is shorter than `initial` (10s)", "8s"),
     ]);
 }
@@ -286,13 +287,7 @@ fn what_is_not_yet_supported_is_refused_by_name() {
         ("routes.*.match.callers", "projects: [payroll]", "callers: [ann]", "match.callers"),
         ("routes.*.sticky", "    tier: none\n", "    tier: none\n    sticky: conversation\n", "sticky"),
         ("routes.*.check", "    tier: none\n", "    tier: none\n    check: record\n", "check"),
-        ("ledger.retain", "version: 1\n", "version: 1\nledger: { retain: 90d }\n", "ledger.retain"),
-        (
-            "ledger.record_prompts",
-            "version: 1\n",
-            "version: 1\nledger: { record_prompts: true }\n",
-            "ledger.record_prompts",
-        ),
+        ("ledger.record_prompts", "retain: 90d", "retain: 90d, record_prompts: true", "ledger.record_prompts"),
     ];
     let covered: Vec<&str> = cases.iter().map(|case| case.0).collect();
     assert_eq!(covered, later::keys().collect::<Vec<_>>(), "a case for each line of the table");
@@ -310,7 +305,7 @@ fn values_that_ask_for_nothing_may_stand() {
         ("location: local ", "status: { kind: none }\n    prewarm: false\n    location: local "),
         ("weights: {}", "explore: 0%"),
         ("    tier: none\n", "    tier: none\n    sticky: none\n"),
-        ("version: 1\n", "version: 1\nledger: { record_prompts: false }\n"),
+        ("retain: 90d", "retain: 90d, record_prompts: false"),
     ] {
         let found = errors(&shipped_with(from, to));
         assert!(found.is_empty(), "{to}: {found:#?}");

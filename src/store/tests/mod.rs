@@ -10,6 +10,7 @@ mod links;
 mod money;
 mod paging;
 mod processes;
+mod retention;
 mod shown;
 mod speed;
 mod traffic;
