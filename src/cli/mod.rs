@@ -15,6 +15,7 @@ mod render;
 pub mod schema;
 mod simulate;
 mod story;
+mod usage;
 mod window;
 
 use std::io::{IsTerminal, stderr};
@@ -72,6 +73,8 @@ enum Command {
     /// Show what a tool call would do now: route, complexity, models in order, worst-case cost; nothing is called. Or
     /// what a past request did
     Explain(explain::Arguments),
+    /// Tell what was asked, who answered, what it cost, and what it would have cost at the highest tier
+    Usage(usage::Arguments),
     /// Fill a scratch database with a project and show every tool at work: answer, decision, cost
     Demo,
     /// Check a policy: everything that is wrong with it, and what may leave the machine
@@ -130,7 +133,8 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         Command::Mcp | Command::Serve => true,
-        Command::Call(_) | Command::Explain(_) | Command::Demo | Command::Simulate(_) | Command::Calibrate(_) => false,
+        Command::Call(_) | Command::Explain(_) | Command::Usage(_) | Command::Demo => false,
+        Command::Simulate(_) | Command::Calibrate(_) => false,
     };
     // What a command did is its result; a server has nothing else to say than its log.
     let asked_for_a_log = cli.global.log.is_some() || environment("TASKGATE_LOG").is_some_and(|log| !log.is_empty());
@@ -153,6 +157,7 @@ async fn run_with_app(command: &Command, settings: &Settings, policy: Arc<Policy
         Command::Serve => app.serve(settings.listen).await.map(|()| ExitCode::SUCCESS),
         Command::Call(arguments) => call::run(&app, arguments).await.map(code),
         Command::Explain(arguments) => explain::run(&app, arguments).await.map(code),
+        Command::Usage(arguments) => usage::run(&app, arguments).await.map(code),
         Command::Simulate(arguments) => simulate::run(&app, arguments, settings.policy.as_deref()).await,
         Command::Calibrate(arguments) => calibrate::run(&app, arguments).await.map(code),
         Command::Check { .. } | Command::Schema | Command::Demo => Ok(ExitCode::SUCCESS),

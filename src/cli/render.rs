@@ -130,7 +130,7 @@ pub(super) fn wrapped(text: &str, width: usize) -> String {
     textwrap::fill(text, textwrap::Options::new(width).word_splitter(textwrap::WordSplitter::NoHyphenation))
 }
 
-fn plain_table() -> Table {
+pub(super) fn plain_table() -> Table {
     let mut table = Table::new();
     // A line under the heading is enough; one under each row would double the length.
     let style = UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none());

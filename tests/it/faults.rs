@@ -49,7 +49,7 @@ cache: { ttl: 0s }
 ";
 
 /// What a good model says of the one task.
-const GOOD: &str = r#"{"assessment": "manageable", "priorities": ["TASK-0001"],
+pub const GOOD: &str = r#"{"assessment": "manageable", "priorities": ["TASK-0001"],
     "analysis": "One task is open and nothing is late: begin with TASK-0001."}"#;
 
 /// A running program with one task in it, and the upstream that plays its models.

@@ -23,3 +23,4 @@ mod simulate;
 mod taskgate;
 mod tidy;
 mod upstream;
+mod usage;

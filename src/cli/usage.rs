@@ -1,0 +1,100 @@
+//! `taskgate usage`: what was asked, who answered, and what it cost; by model, tool, route, caller, tier or day.
+//!
+//! It reads the sums of the ledger, so a year takes as long as a day.
+
+mod export;
+mod period;
+mod report;
+mod text;
+
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use self::period::{Last, Period};
+use self::report::Report;
+use super::{call, output};
+use crate::app::App;
+use crate::error::Result;
+use crate::store::Dimension;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// What to tell apart
+    #[arg(long, value_enum, default_value_t = By::Model)]
+    by: By,
+    /// How far back: 30d and 4w are whole days with today, 12h are hours
+    #[arg(long, value_name = "TIME", default_value = "30d", conflicts_with_all = ["since", "until"])]
+    last: Last,
+    /// From this day on, YYYY-MM-DD [default: 30 days up to the last one]
+    #[arg(long, value_name = "DAY")]
+    since: Option<Date>,
+    /// Up to this day, it included [default: today]
+    #[arg(long, value_name = "DAY")]
+    until: Option<Date>,
+    /// One line of JSON with everything, money in nano-dollars; what is not known is null
+    #[arg(long, conflicts_with = "csv")]
+    json: bool,
+    /// A line for each row, with a heading, money in dollars; what is not known is empty
+    #[arg(long)]
+    csv: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum By {
+    Model,
+    Tool,
+    Route,
+    Caller,
+    Tier,
+    Day,
+}
+
+impl By {
+    fn as_str(self) -> &'static str {
+        self.dimension().map_or("day", Dimension::as_str)
+    }
+
+    /// `None`: days are stretches of their own.
+    fn dimension(self) -> Option<Dimension> {
+        match self {
+            Self::Model => Some(Dimension::Model),
+            Self::Tool => Some(Dimension::Tool),
+            Self::Route => Some(Dimension::Route),
+            Self::Caller => Some(Dimension::Caller),
+            Self::Tier => Some(Dimension::Tier),
+            Self::Day => None,
+        }
+    }
+}
+
+/// `false`: the period makes no sense; why was printed.
+pub(super) async fn run(app: &App, asked: &Arguments) -> anyhow::Result<bool> {
+    match report(app, asked, Timestamp::now()).await {
+        Err(error) => call::refused(error),
+        Ok(report) => {
+            output::result(&match (asked.json, asked.csv) {
+                (true, _) => export::json(&report).to_string(),
+                (_, true) => export::csv(&report),
+                _ => text::text(&report),
+            })?;
+            Ok(true)
+        }
+    }
+}
+
+/// Everything is read at once: what is told apart adds up to what is told in all.
+async fn report(app: &App, asked: &Arguments, now: Timestamp) -> Result<Report> {
+    let policy = app.policy();
+    let period = match (asked.since, asked.until) {
+        (None, None) => Period::last(asked.last, now, &policy.time_zone)?,
+        (since, until) => Period::between(since, until, now, &policy.time_zone)?,
+    };
+    let dimensions: Vec<Dimension> =
+        asked.by.dimension().into_iter().chain([Dimension::Model, Dimension::Status]).collect();
+    let stretches: Vec<_> = period.parts.iter().map(|part| part.over).collect();
+    let groups = app.store.usage_in(&stretches, &dimensions).await?;
+    let report = Report::new(period, asked.by, groups, &policy);
+    let first_use = if report.is_empty() { app.store.first_use().await? } else { None };
+    Ok(Report { first_use, ..report })
+}
