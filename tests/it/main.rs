@@ -8,6 +8,7 @@ mod command_line;
 mod dashboards;
 mod faults;
 mod hammer;
+mod kill;
 #[allow(dead_code, reason = "shared with the tests of real programs, which use the rest")]
 #[path = "../real/ledger.rs"]
 mod ledger;

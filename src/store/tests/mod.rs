@@ -5,6 +5,7 @@ mod changes;
 mod concurrency;
 mod faults;
 mod health;
+mod kill;
 mod ledger;
 mod links;
 mod money;

@@ -9,7 +9,7 @@ use crate::chat::{NanoUsd, Tokens};
 use crate::request::{Outcome, answering};
 use crate::store::{Dimension, Groups, Stretch, Sums};
 
-const MIGRATION: &str = include_str!("../migrations/0003_rollups.sql");
+pub(super) const MIGRATION: &str = include_str!("../migrations/0003_rollups.sql");
 
 /// A few days in which several outcomes meet in one quarter of an hour.
 fn outcomes() -> impl Strategy<Value = Vec<Outcome>> {
@@ -25,7 +25,7 @@ fn outcomes() -> impl Strategy<Value = Vec<Outcome>> {
     proptest::collection::vec(placed, 1..12)
 }
 
-async fn rows(kept: &Fixture) -> Vec<String> {
+pub(super) async fn rows(kept: &Fixture) -> Vec<String> {
     let columns: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info('rollups')")
         .fetch_all(&kept.store.reader)
         .await
