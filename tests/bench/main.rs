@@ -1,5 +1,8 @@
 //! The figures that the README quotes: `cargo bench --bench figures`. It prints; it judges nothing.
 //!
+//! `cargo bench --bench figures -- month PATH [REQUESTS]` only fills a database with a month of made-up traffic;
+//! `-- ledger [PATH]` takes the figures of the ledger alone, over such a database.
+//!
 //! Whole-process figures are taken over a real pipe to the built binary, as an MCP host would see them.
 
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "a bench prints, and stops at the first surprise")]
@@ -10,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+mod ledger;
+mod month;
 mod planner;
 
 const STARTS: usize = 30;
@@ -17,7 +22,19 @@ const CALLS: usize = 500;
 
 fn main() {
     let directory = tempfile::tempdir().expect("a scratch directory");
-    let database = directory.path().join("bench.db");
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let month = directory.path().join("month.db");
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["month", path] => ledger::fill(path.as_ref(), ledger::REQUESTS),
+        ["month", path, requests] => ledger::fill(path.as_ref(), requests.parse().expect("a number of requests")),
+        ["ledger"] => ledger::figures(&month),
+        ["ledger", path] => ledger::figures(path.as_ref()),
+        _ => all(directory.path(), &month),
+    }
+}
+
+fn all(directory: &std::path::Path, month: &std::path::Path) {
+    let database = directory.join("bench.db");
     let starts = (0..STARTS).map(|_| start(&database).1).collect();
     report("start of `taskgate mcp`, to the answer to initialize", starts);
 
@@ -35,6 +52,9 @@ fn main() {
     println!("memory of `taskgate mcp` after {} calls: {:.1} MB resident", 4 * CALLS, host.resident_megabytes());
 
     report("the planner on 500 tasks", planner::times());
+    drop(host);
+
+    ledger::figures(month);
 }
 
 fn report(what: &str, mut times: Vec<Duration>) {
