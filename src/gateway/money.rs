@@ -41,7 +41,7 @@ impl Gateway {
         let standings = self.0.ledger.standings(&payers.allowances).await?;
         snapshot.saw(&payers, &standings);
         for (allowance, standing) in payers.allowances.iter().zip(&standings) {
-            self.0.metrics.set_budget(&allowance.budget, allowance.limit, standing.spent);
+            self.0.metrics.set_budget(&allowance.budget, allowance.limit, standing.spent, allowance.ends);
         }
         Ok(())
     }

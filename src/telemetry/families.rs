@@ -94,6 +94,8 @@ families! {
         "What a budget may spend in its period, in nano-dollars.";
     BUDGET_SPENT = "taskgate_budget_spent_nanousd" ["budget"], Gauge, Count,
         "What a budget has spent in its present period, in nano-dollars, over all processes.";
+    BUDGET_RESETS = "taskgate_budget_resets_timestamp_seconds" ["budget"], Gauge, Seconds,
+        "When a budget's present period ends and it begins anew, in seconds since 1970.";
     PRICE_LOOKUPS = "taskgate_price_lookups_total" ["model", "status"], Counter, Count,
         "Calls by whether the model has a price: priced, free, unpriced, unknown (not in this process's policy).";
     CACHE_REQUESTS = "taskgate_cache_requests_total" ["result"], Counter, Count,

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Instant;
 
+use jiff::Timestamp;
 use metrics::{Counter, Gauge, Histogram, KeyName, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
@@ -195,9 +196,10 @@ impl Metrics {
     }
 
     /// How a budget stands in its present period.
-    pub fn set_budget(&self, budget: &BudgetName, limit: NanoUsd, spent: NanoUsd) {
+    pub fn set_budget(&self, budget: &BudgetName, limit: NanoUsd, spent: NanoUsd, ends: Timestamp) {
         self.set(&families::BUDGET_LIMIT, [budget.as_str()], limit.0 as f64);
         self.set(&families::BUDGET_SPENT, [budget.as_str()], spent.0 as f64);
+        self.set(&families::BUDGET_RESETS, [budget.as_str()], ends.as_second() as f64);
     }
 
     /// Counts of the store; a status that is not named has none.

@@ -250,6 +250,11 @@ fn gauges_show_what_was_set_and_what_is_in_flight() {
     assert_line(&text, r#"taskgate_tasks{status="pending"} 3"#);
     assert_line(&text, r#"taskgate_tasks{status="completed"} 0"#);
     assert_line(&text, r#"taskgate_in_flight{door="cli"} 1"#);
+    metrics.set_budget(&"week".into(), NanoUsd(500), NanoUsd(400), "1970-01-08T00:00:00Z".parse().unwrap());
+    let text = metrics.render();
+    assert_line(&text, r#"taskgate_budget_limit_nanousd{budget="week"} 500"#);
+    assert_line(&text, r#"taskgate_budget_spent_nanousd{budget="week"} 400"#);
+    assert_line(&text, r#"taskgate_budget_resets_timestamp_seconds{budget="week"} 604800"#);
     metrics.set_spend(Period::Day, &[]);
     assert_line(&metrics.render(), r#"taskgate_spend_nanousd{model="gpt-4o",period="day"} 0"#);
     drop(held);

@@ -147,6 +147,7 @@ impl Words {
         words.add("gen_ai_provider_name", policy.backends.keys().map(|backend| backend.as_str()).chain(["other"]));
         words.add("gen_ai_operation_name", ["chat"]);
         words.add("location", ["local", "hosted"]);
+        words.add("budget", policy.budgets.iter().map(|budget| budget.name.as_str()));
         words.add("hash", [policy.hash.as_str()]);
         words.add("version", [env!("CARGO_PKG_VERSION")]);
         words
