@@ -6,13 +6,10 @@ use comfy_table::{CellAlignment, Table};
 use super::render::wrapped;
 use crate::chat::NanoUsd;
 use crate::names::TierName;
-use crate::simulate::{Calibration, Change, Difference, Estimate, Report, Row, Subject, Verdict, Wanted};
+use crate::simulate::{Calibration, Change, Difference, Estimate, Report, Row, SURE, Subject, Verdict, Wanted};
 
 /// Prose is easier to read in lines of a book's width.
 const WIDTH: usize = 100;
-
-/// So many standard errors to each side hold 95%.
-const SURE: f64 = 1.96;
 
 pub(super) fn report(report: &Report) -> String {
     let mut parts = vec![head(report)];

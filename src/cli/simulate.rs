@@ -15,8 +15,8 @@ use crate::app::App;
 use crate::policy::{self, BUILT_IN_NAME, Policy};
 use crate::simulate::{Comparison, Contender, Gates, Sample, Traffic, run as replay, traffic};
 
-/// More requests than this are sampled, unless all are asked for: this many are read in about a second, and leave an
-/// error of a tenth of a percent.
+/// More requests than this are sampled, unless all are asked for: a share of this many is off by a quarter of a percent
+/// at most (95%), and more would keep a person waiting.
 const AT_MOST: u64 = 200_000;
 
 /// What takes longer than this shows how far it is.
@@ -81,6 +81,7 @@ struct GateArguments {
 pub(super) async fn run(app: &App, asked: &Arguments, present: Option<&Path>) -> anyhow::Result<ExitCode> {
     let Some(new) = read(&asked.policy) else { return Ok(ExitCode::FAILURE) };
     let current = app.policy();
+    let shown = |file: &Path| file.display().to_string();
     let read = asked.reading.traffic(app).await?;
     let comparison = Comparison {
         new: Contender { name: shown(&asked.policy), policy: &new },
@@ -153,9 +154,4 @@ fn read(file: &Path) -> Option<Policy> {
         output::remark(&format!("error: {} cannot be used as a policy", file.display()));
     }
     compiled.policy
-}
-
-/// A path's last part is enough to tell two files apart, unless it is not.
-fn shown(file: &Path) -> String {
-    file.display().to_string()
 }

@@ -32,6 +32,8 @@ pub struct Cell {
     failed: u64,
     /// The questions whose tokens are known: their sizes before fitting, and what they took.
     measured: u64,
+    /// The largest question that it did anything with, answered or not.
+    largest: Tokens,
     sizes: Tokens,
     usage: Usage,
 }
@@ -52,8 +54,9 @@ pub struct Rates {
     pub accepts: Rate,
     /// The share of the answers to this tool that nobody checks.
     pub unchecked: f64,
-    /// Questions that this was learned from.
+    /// Questions that this was learned from, and the size of the largest of them.
     pub seen: u64,
+    pub largest: Tokens,
 }
 
 impl Evidence {
@@ -91,6 +94,7 @@ impl Evidence {
             accepts: rate(|cell| (cell.accepted + cell.unchecked, cell.answered())),
             unchecked: ratio(of_tool.unchecked as f64, (of_tool.accepted + of_tool.unchecked) as f64, 0.0),
             seen: cell.asked(),
+            largest: cell.largest,
         }
     }
 
@@ -122,8 +126,9 @@ impl Cell {
             Some(Ending::Unchecked) => self.unchecked += 1,
             Some(Ending::Rejected) => self.rejected += 1,
             Some(Ending::Failed) => self.failed += 1,
-            None => {}
+            None => return,
         }
+        self.largest = self.largest.max(size);
         // A call that failed was not paid for like one that was answered.
         let answered = matches!(ending, Some(Ending::Accepted | Ending::Unchecked | Ending::Rejected));
         if let Some(usage) = usage.filter(|_| answered) {

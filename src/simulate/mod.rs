@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 pub use calibrate::{Calibration, Wanted, calibrate};
 pub use gate::{Breach, Gates};
 pub use read::{Sample, traffic};
-pub use report::{AgainstChance, Change, Difference, Estimate, Report, Row, Share, Subject, Unknown, Verdict};
+pub use report::{AgainstChance, Change, Difference, Estimate, Report, Row, SURE, Share, Subject, Unknown, Verdict};
 pub use traffic::Traffic;
 
 use evidence::Evidence;

@@ -122,7 +122,8 @@ fn path(policy: &Policy, (route, start, tool, models): &Key, traffic: &Traffic, 
         Step {
             name: model.spec.name.clone(),
             model: number,
-            price: model.price,
+            // A local model has no bill, also when no price is written.
+            price: if policy.is_free(model) { Some(Price::default()) } else { model.price },
             context: model.spec.context,
             max_output: model.spec.max_output,
             rates: evidence.rates(*tool, number),

@@ -30,7 +30,8 @@ pub struct Traffic {
     pub tries: Vec<Try>,
     pub tools: Names<String>,
     pub models: Names<ModelName>,
-    known: HashMap<String, Option<u32>>,
+    /// Situations by the hash of their text, which is several times longer than what is kept of it.
+    known: HashMap<[u8; 32], Option<u32>>,
 }
 
 /// What came of the questions, as the ledger has it.
@@ -125,7 +126,8 @@ impl Traffic {
     }
 
     fn situation(&mut self, text: &str) -> Option<u32> {
-        if let Some(known) = self.known.get(text) {
+        let hash = *blake3::hash(text.as_bytes()).as_bytes();
+        if let Some(known) = self.known.get(&hash) {
             return *known;
         }
         let read = serde_json::from_str::<Signals>(text).ok();
@@ -134,7 +136,7 @@ impl Traffic {
             self.situations.push(Situation { signals, tool });
             self.situations.len() as u32 - 1
         });
-        self.known.insert(text.to_owned(), number);
+        self.known.insert(hash, number);
         number
     }
 

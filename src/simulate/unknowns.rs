@@ -9,6 +9,7 @@ use super::totals::Totals;
 use super::traffic::Traffic;
 use super::{Comparison, Contender};
 use crate::names::ModelName;
+use crate::policy::Policy;
 
 /// `new`: what the new policy would do.
 pub(super) fn of(
@@ -33,11 +34,12 @@ pub(super) fn of(
         unreadable(traffic),
         other_policies(traffic, &comparison.present),
         keys(comparison),
+        budgets(comparison.new.policy),
         Some(Unknown {
             code: "feedback",
             count: None,
             text: "What a policy changes in turn is not replayed: models that are busy or left alone after failures, \
-                   limits and budgets that are used up, answers that land in the cache."
+                   limits that are used up, answers that land in the cache."
                 .to_owned(),
         }),
     ];
@@ -121,13 +123,17 @@ fn sampled(comparison: &Comparison<'_>, traffic: &Traffic) -> Option<Unknown> {
 }
 
 fn never_seen(totals: &Totals) -> Option<Unknown> {
-    let (guessed, calls) = (totals.sum.guessed_results, totals.sum.calls);
+    let (guessed, calls, beyond) = (totals.sum.guessed_results, totals.sum.calls, whole(totals.sum.beyond));
+    let larger = match beyond {
+        0 => String::new(),
+        beyond => format!(" {beyond} of them are larger than any that it was asked, and likely harder."),
+    };
     (whole(guessed) > 0).then(|| Unknown {
         code: "never_asked",
         count: Some(whole(guessed)),
         text: format!(
             "About {} of {} calls go to a model that was never asked that question: what it would have said is \
-             taken from its record on other questions, which may have been easier or harder.",
+             taken from its record on other questions, which may have been easier or harder.{larger}",
             whole(guessed),
             whole(calls)
         ),
@@ -209,6 +215,23 @@ fn keys(comparison: &Comparison<'_>) -> Option<Unknown> {
         } else {
             format!("No key is set here for {}: replayed as if it were; --keys-as-set leaves it out.", names.join(", "))
         },
+    })
+}
+
+fn budgets(new: &Policy) -> Option<Unknown> {
+    let names: Vec<String> = new
+        .budgets
+        .iter()
+        .map(|budget| format!("{} ({} a {})", budget.name, budget.limit, budget.per.as_str()))
+        .collect();
+    (!names.is_empty()).then(|| Unknown {
+        code: "budgets",
+        count: Some(names.len() as u64),
+        text: format!(
+            "Budgets are replayed as if nothing were spent: {}. One that runs out leaves out what costs money until its \
+             period ends.",
+            names.join(", ")
+        ),
     })
 }
 

@@ -18,6 +18,8 @@ pub struct Expected {
     pub calls: f64,
     /// Calls whose result the ledger does not know, and such whose tokens it does not.
     pub guessed_results: f64,
+    /// The part of them where the question is larger than any of the tool's that the model was asked.
+    pub beyond: f64,
     pub guessed_tokens: f64,
     pub escalations: f64,
     pub fallbacks: f64,
@@ -66,6 +68,8 @@ pub fn expected(path: &Path, size: Tokens, tries: &[Try], evidence: &Evidence) -
             sum.unpriced += if step.price.is_none() { reach.chance } else { 0.0 };
             sum.calls += reach.chance;
             sum.guessed_results += if ending.is_none() { reach.chance } else { 0.0 };
+            let is_beyond = ending.is_none() && step.rates.seen > 0 && size > step.rates.largest;
+            sum.beyond += if is_beyond { reach.chance } else { 0.0 };
             sum.guessed_tokens += if recorded.is_none() { reach.chance } else { 0.0 };
             sum.checked += reach.chance * chances.accepted;
             sum.unchecked += reach.chance * chances.unchecked;
@@ -88,6 +92,7 @@ impl Expected {
             (&mut self.unpriced, other.unpriced),
             (&mut self.calls, other.calls),
             (&mut self.guessed_results, other.guessed_results),
+            (&mut self.beyond, other.beyond),
             (&mut self.guessed_tokens, other.guessed_tokens),
             (&mut self.escalations, other.escalations),
             (&mut self.fallbacks, other.fallbacks),

@@ -1,6 +1,8 @@
 //! One policy's replay: what is recorded stays as it was, what is not is estimated, and nothing is flattered.
 
 use super::*;
+use crate::policy::{Budget, Period, WhenSpent};
+use crate::request::Scope;
 use AttemptResult::{Accepted, Rejected, Timeout, Unchecked};
 
 #[test]
@@ -53,6 +55,23 @@ fn an_answer_that_was_never_given_is_as_good_as_the_models_record() {
 }
 
 #[test]
+fn a_question_beyond_what_a_model_was_asked_is_told() {
+    let sized = |size: u64, attempts: &[(&str, AttemptResult)]| {
+        past(&Signals { context: Tokens(size), ..question(if size > 500 { 300 } else { 3 }) }, attempts)
+    };
+    let rows = [
+        many(20, &sized(400, &[("small", Accepted)])),
+        many(30, &sized(4_000, &[("big", Accepted)])),
+        many(50, &sized(501, &[("big", Accepted)])),
+    ];
+    let report = compared(&threshold(1.0), &policy(), &recorded(&rows.concat()));
+    let told = &code(&report, "never_asked").unwrap().text;
+    assert!(told.contains("80 of them are larger"), "{told}");
+    let other_way = compared(&threshold(0.0), &policy(), &recorded(&rows.concat()));
+    assert!(!code(&other_way, "never_asked").unwrap().text.contains("larger"));
+}
+
+#[test]
 fn a_model_without_a_price_makes_the_cost_unknown() {
     let rows = many(20, &past(&question(300), &[("big", Accepted)]));
     let report = compared(&unpriced(), &policy(), &recorded(&rows));
@@ -60,6 +79,24 @@ fn a_model_without_a_price_makes_the_cost_unknown() {
     assert_eq!((new.cost_nanousd, row(&report, Subject::Present).cost_nanousd.is_some()), (None, true));
     assert!(report.change.cost.is_none() && code(&report, "unpriced").is_some_and(|it| it.text.contains("big")));
     assert_eq!(row(&report, Subject::Shuffle).name, "by lot, same shares");
+}
+
+#[test]
+fn a_local_model_without_a_price_costs_nothing_and_budgets_are_told() {
+    let rows = recorded(&many(20, &past(&question(3), &[("small", Accepted)])));
+    let mut unwritten = policy();
+    unwritten.models.get_mut("small").unwrap().price = None;
+    unwritten.budgets.push(Budget {
+        name: "month".into(),
+        scope: Scope::All,
+        limit: NanoUsd(20_000_000_000),
+        per: Period::Month,
+        when_spent: WhenSpent::FreeOnly,
+        warn_at: 0.8,
+    });
+    let report = compared(&unwritten, &policy(), &rows);
+    assert_eq!(row(&report, Subject::New).cost_nanousd, Some(NanoUsd(0)));
+    assert!(code(&report, "budgets").unwrap().text.contains("month ($20.00 a month)"), "{:?}", report.unknowns);
 }
 
 #[test]
