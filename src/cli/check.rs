@@ -2,7 +2,12 @@
 
 use std::path::Path;
 
-use crate::policy::{self, BUILT_IN_NAME, Environment, Policy, Severity};
+use jiff::Timestamp;
+
+use crate::error::Result;
+use crate::policy::{self, BUILT_IN_NAME, Budget, Environment, Policy, Severity};
+use crate::request::{Allowance, Standing};
+use crate::store::Store;
 
 /// What a command prints and ends with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +35,29 @@ pub fn check(file: Option<&Path>, environment: &Environment<'_>, color: bool) ->
     };
     let exit_code = u8::from(compiled.policy.is_none());
     Report { text: problems.render(color) + &summary, exit_code }
+}
+
+/// Budgets whose money is gone, or nearly: nothing is wrong with the policy, but calls will be held back. Only a database
+/// that is there already is asked.
+pub async fn spent(file: Option<&Path>, environment: &Environment<'_>, database: &Path) -> Result<String> {
+    let Some(policy) = policy::read(file, environment).policy.filter(|policy| !policy.budgets.is_empty()) else {
+        return Ok(String::new());
+    };
+    if !database.is_file() {
+        return Ok(String::new());
+    }
+    let (store, now) = (Store::open(database).await?, Timestamp::now());
+    let allowances: Vec<Allowance> =
+        policy.budgets.iter().map(|budget| budget.allowance(now, &policy.time_zone)).collect();
+    let standings = store.standings(&allowances).await;
+    store.close().await;
+    let told = |(budget, (allowance, standing)): (&Budget, (&Allowance, &Standing))| {
+        let anew = allowance.ends.to_zoned(policy.time_zone.clone()).date();
+        let (name, spent, limit) = (&budget.name, standing.spent, budget.limit);
+        let line = format!("budget `{name}` has spent {spent} of {limit} and begins anew on {anew}\n");
+        budget.is_low(spent).then_some(line)
+    };
+    Ok(policy.budgets.iter().zip(allowances.iter().zip(&standings?)).filter_map(told).collect())
 }
 
 fn sizes(policy: &Policy) -> String {

@@ -126,6 +126,13 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             let report =
                 check::check(file.as_deref().or(settings.policy.as_deref()), &environment, output::is_for_a_person());
             output::result(&report.text)?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let file = file.as_deref().or(settings.policy.as_deref());
+            match runtime.block_on(check::spent(file, &environment, &settings.database)) {
+                Ok(spent) if spent.is_empty() => {}
+                Ok(spent) => output::remark(&spent),
+                Err(error) => output::remark(&format!("what the budgets have spent is not known: {error}")),
+            }
             return Ok(ExitCode::from(report.exit_code));
         }
         Command::Schema => {

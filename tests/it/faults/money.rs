@@ -71,6 +71,8 @@ async fn a_spent_budget_sends_what_it_would_pay_for_to_the_free_model_and_explai
     assert_eq!(of_second, [(HOSTED, "first", "skipped"), (LOCAL, "fallback", "accepted")]);
     says(attempts[1].failure.as_deref().unwrap(), &["gpt-4o could cost $0.0", "budget `day` has $0.00 of $0.06 left"]);
     says(&scene.session.log(), &["budget `day` has spent $0.076 of its $0.06 for this day"]);
+    let checked = scene.home.run(&["check"], b"").await;
+    says(&checked.err, &["budget `day` has spent $0.076 of $0.06 and begins anew on "]);
     let explained = scene.home.run(&["explain", "plan_sprint", "sprint_name=Sprint 3"], b"").await.json();
     assert_eq!(explained["decision"]["candidates"][1]["excluded"], "budget_spent", "{explained}");
     let reasons = explained["decision"]["reasons"].to_string();
