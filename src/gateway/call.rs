@@ -14,7 +14,7 @@ use crate::cache::CachedAnswer;
 use crate::chat::{ChatRequest, Finish, NanoUsd, Price, Reply, Tokens, Usage, UsageSource};
 use crate::error::{Error, Kind};
 use crate::health::{Admission, Evidence};
-use crate::limit::Permit;
+use crate::limit::{Patience, Permit};
 use crate::names::ModelName;
 use crate::policy::{Backend, Model};
 use crate::provider::{Answer, Call};
@@ -43,18 +43,24 @@ impl Run<'_> {
                 return end;
             }
             let expected = request.estimated_input() + request.max_output;
-            let permit = match self.permitted(model, kind, expected, more).await {
+            let mut permit = match self.permitted(model, kind, expected, more).await {
                 Ok(permit) => permit,
                 Err(end) => return end,
             };
             let (attempt, admission) = match self.ready(model, kind, worst_case, more).await {
                 Ok(ready) => ready,
-                Err(end) => return end,
+                Err(end) => {
+                    permit.used(Tokens::ZERO);
+                    return end;
+                }
             };
             calls += 1;
             self.meter.attempted();
             let (called, evidence) = self.call((model, backend), &request, attempt, more).await;
             self.heard(&model.spec.name, admission, evidence);
+            if let Some(used) = self.used_by_last() {
+                permit.used(used);
+            }
             drop(permit);
             let error = match called {
                 Ok(reply) => return self.judge(candidate, reply),
@@ -162,7 +168,9 @@ impl Run<'_> {
         expected: Tokens,
         more: bool,
     ) -> Result<Permit, End> {
-        let patience = self.meter.attempt_time(Instant::now(), more);
+        let place = self.meter.attempt_time(Instant::now(), more);
+        // No longer than a backend may ask for, and half of the time is the call's own.
+        let patience = Patience { place, rate: self.policy.retry.max_retry_after.min(place / 2) };
         let admitted = tokio::select! {
             biased;
             () = self.cancel.cancelled() => return Err(End::Stop { why: "The request was cancelled.".to_owned() }),
@@ -246,6 +254,12 @@ impl Run<'_> {
         // After the row: what a tool makes of the text may panic, and the row must not be lost with it.
         self.keep_partial(&called, answer.partial);
         (called, evidence)
+    }
+
+    /// What the last call took of the minute's tokens, as far as anyone knows.
+    fn used_by_last(&self) -> Option<Tokens> {
+        let known = self.attempts.last().filter(|attempt| attempt.usage_source != UsageSource::Unknown)?;
+        Some(known.usage.input + known.usage.output)
     }
 
     /// The verdict goes into the row of the attempt that was just made.

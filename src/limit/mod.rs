@@ -3,10 +3,11 @@
 //!
 //! It knows numbers, not requests: the gateway says what a call will take.
 
+mod bucket;
 mod budget;
 mod rate;
 mod retries;
 
 pub use budget::{Purse, Spent};
-pub use rate::{Limiter, Permit, Refusal};
+pub use rate::{Limiter, Patience, Permit, Refusal};
 pub use retries::RetryBudget;

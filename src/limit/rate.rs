@@ -1,42 +1,57 @@
-//! Per model: calls at once (a semaphore that is waited for), requests and tokens per minute (governor, refused).
+//! Per model: calls at once, requests and tokens per minute. Each is waited for as long as its caller has patience.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
+use super::bucket::Bucket;
 use crate::chat::Tokens;
 use crate::names::ModelName;
 use crate::policy::{Limits, Policy};
 use crate::request::Limit;
 
+/// Clocks are coarse: a wait that rounds to nothing must not become a busy loop.
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+
 /// The limits of every model of a policy.
 pub struct Limiter {
     models: BTreeMap<ModelName, ModelLimits>,
-    clock: DefaultClock,
 }
 
 struct ModelLimits {
     written: Limits,
     at_once: Option<Arc<Semaphore>>,
-    requests: Option<Arc<DefaultDirectRateLimiter>>,
-    tokens: Option<TokenLimit>,
+    requests: Option<Bucket>,
+    tokens: Option<Bucket>,
 }
 
-#[derive(Clone)]
-struct TokenLimit {
-    per_minute: NonZeroU32,
-    limiter: Arc<DefaultDirectRateLimiter>,
+/// How long a call waits to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For others to end.
+    pub place: Duration,
+    /// For the minute to go on. A longer wait is not begun.
+    pub rate: Duration,
 }
 
-/// Leave to make one call; it ends when this is dropped.
+/// Leave to make one call; its place is free again when this is dropped.
 #[must_use]
 pub struct Permit {
     _at_once: Option<OwnedSemaphorePermit>,
+    tokens: Option<(Bucket, u32)>,
+}
+
+impl Permit {
+    /// What the call took in the end, in place of what was expected. Nothing, if it was not made.
+    pub fn used(&mut self, tokens: Tokens) {
+        if let Some((bucket, taken)) = self.tokens.take() {
+            bucket.correct(taken, tokens.0);
+        }
+    }
 }
 
 /// Which limit said no, and when it would say yes.
@@ -55,12 +70,20 @@ impl Refusal {
             Self::Tokens { .. } => Limit::TokensPerMinute,
         }
     }
+
+    /// When another try may help. A place was waited for already.
+    fn wait(self) -> Duration {
+        match self {
+            Self::Concurrency => Duration::ZERO,
+            Self::Requests { wait } | Self::Tokens { wait } => wait,
+        }
+    }
 }
 
 impl Limiter {
     pub fn new(policy: &Policy) -> Self {
         let models = policy.models.iter().map(|(name, model)| (name.clone(), ModelLimits::new(model.limits))).collect();
-        Self { models, clock: DefaultClock::default() }
+        Self { models }
     }
 
     /// The limiter of the policy that follows. A limit that is still the same goes on counting where it was: calls in
@@ -71,36 +94,35 @@ impl Limiter {
             None => ModelLimits::new(written),
         };
         let models = policy.models.iter().map(|(name, model)| (name.clone(), limits(name, model.limits))).collect();
-        Self { models, clock: self.clock.clone() }
+        Self { models }
     }
 
-    /// Waits at most `patience` for a free place, and not at all for a rate: a minute is longer than any request lives.
     /// `tokens` is what the call is expected to take, prompt and answer.
-    pub async fn admit(&self, model: &ModelName, tokens: Tokens, patience: Duration) -> Result<Permit, Refusal> {
+    pub async fn admit(&self, model: &ModelName, tokens: Tokens, patience: Patience) -> Result<Permit, Refusal> {
         let Some(limits) = self.models.get(model) else {
-            return Ok(Permit { _at_once: None });
+            return Ok(Permit { _at_once: None, tokens: None });
         };
         let at_once = match &limits.at_once {
             None => None,
-            Some(places) => match tokio::time::timeout(patience, places.clone().acquire_owned()).await {
+            Some(places) => match tokio::time::timeout(patience.place, places.clone().acquire_owned()).await {
                 Ok(Ok(place)) => Some(place),
                 // The semaphore is never closed, so only the time can have run out.
                 Ok(Err(_)) | Err(_) => return Err(Refusal::Concurrency),
             },
         };
-        // Tokens first: a refusal there must not use up one of the minute's requests.
-        if let Some(limit) = &limits.tokens {
-            // A call larger than a whole minute's allowance would never be let through; it takes the minute instead.
-            let wanted = NonZeroU32::new(u32::try_from(tokens.0).unwrap_or(u32::MAX)).unwrap_or(NonZeroU32::MIN);
-            let wanted = wanted.min(limit.per_minute);
-            if let Ok(Err(not_until)) = limit.limiter.check_n(wanted) {
-                return Err(Refusal::Tokens { wait: not_until.wait_time_from(self.clock.now()) });
+        let until = Instant::now() + patience.rate;
+        loop {
+            let refusal = match limits.take(tokens) {
+                Ok(tokens) => return Ok(Permit { _at_once: at_once, tokens }),
+                Err(refusal) => refusal,
+            };
+            let wait = refusal.wait();
+            if Instant::now() + wait > until {
+                return Err(refusal);
             }
+            // Whoever waits as long may be quicker; then the next wait has to fit into what is left.
+            tokio::time::sleep(wait.max(SHORTEST_WAIT)).await;
         }
-        if let Some(Err(not_until)) = limits.requests.as_ref().map(|limiter| limiter.check()) {
-            return Err(Refusal::Requests { wait: not_until.wait_time_from(self.clock.now()) });
-        }
-        Ok(Permit { _at_once: at_once })
     }
 }
 
@@ -110,13 +132,23 @@ impl ModelLimits {
         Self {
             written: limits,
             at_once: limits.concurrency.map(|places| Arc::new(Semaphore::new(places as usize))),
-            requests: per_minute(limits.requests_per_minute)
-                .map(|limit| Arc::new(RateLimiter::direct(Quota::per_minute(limit)))),
-            tokens: per_minute(limits.tokens_per_minute).map(|per_minute| TokenLimit {
-                per_minute,
-                limiter: Arc::new(RateLimiter::direct(Quota::per_minute(per_minute))),
-            }),
+            requests: per_minute(limits.requests_per_minute).map(Bucket::new),
+            tokens: per_minute(limits.tokens_per_minute).map(Bucket::new),
         }
+    }
+
+    /// One request and these tokens of the minute, or neither.
+    fn take(&self, tokens: Tokens) -> Result<Option<(Bucket, u32)>, Refusal> {
+        let taken = match &self.tokens {
+            None => None,
+            Some(bucket) => Some((bucket.clone(), bucket.take(tokens.0).map_err(|wait| Refusal::Tokens { wait })?)),
+        };
+        let request = self.requests.as_ref().map_or(Ok(1), |bucket| bucket.take(1));
+        if let (Err(_), Some((bucket, taken))) = (&request, &taken) {
+            bucket.correct(*taken, 0);
+        }
+        request.map_err(|wait| Refusal::Requests { wait })?;
+        Ok(taken)
     }
 
     fn followed_by(&self, limits: Limits) -> Self {
@@ -140,11 +172,12 @@ mod tests {
 
     fn limiter(limits: Limits) -> Limiter {
         let models = BTreeMap::from([(ModelName::from("m"), ModelLimits::new(limits))]);
-        Limiter { models, clock: DefaultClock::default() }
+        Limiter { models }
     }
 
     async fn admit(limiter: &Limiter, tokens: u64) -> Result<Permit, Refusal> {
-        limiter.admit(&"m".into(), Tokens(tokens), Duration::from_millis(10)).await
+        let patience = Patience { place: Duration::from_millis(10), rate: Duration::ZERO };
+        limiter.admit(&"m".into(), Tokens(tokens), patience).await
     }
 
     #[tokio::test]
@@ -180,6 +213,46 @@ mod tests {
             assert!(matches!(admit(&limiter, 90).await.err(), Some(Refusal::Tokens { .. })));
         }
         assert!(admit(&limiter, 5).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_for_requests_gives_the_tokens_back() {
+        let limits = Limits { tokens_per_minute: Some(100), requests_per_minute: Some(1), ..Limits::default() };
+        let limiter = limiter(limits);
+        assert!(admit(&limiter, 10).await.is_ok());
+        for _ in 0..20 {
+            assert!(matches!(admit(&limiter, 90).await.err(), Some(Refusal::Requests { .. })));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_call_did_not_take_is_there_for_the_next() {
+        let limiter = limiter(Limits { tokens_per_minute: Some(100), ..Limits::default() });
+        let mut permit = admit(&limiter, 100).await.ok().unwrap();
+        assert!(admit(&limiter, 60).await.is_err());
+        permit.used(Tokens(40));
+        assert!(admit(&limiter, 60).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_short_wait_is_waited_and_a_long_one_is_not_begun() {
+        // One comes back every ten seconds.
+        let limiter = limiter(Limits { requests_per_minute: Some(6), ..Limits::default() });
+        for _ in 0..6 {
+            assert!(admit(&limiter, 1).await.is_ok());
+        }
+        let within = async |seconds| {
+            let begun = Instant::now();
+            let patience = Patience { place: Duration::ZERO, rate: Duration::from_secs(seconds) };
+            (limiter.admit(&"m".into(), Tokens(1), patience).await.is_ok(), begun.elapsed().as_secs())
+        };
+        assert_eq!(within(9).await, (false, 0));
+        assert_eq!(within(10).await, (true, 10));
+        // Two wait for what comes back; the patience of the second one ends before its turn.
+        let (one, two) = tokio::join!(within(15), within(15));
+        let mut ended = [one, two];
+        ended.sort_unstable();
+        assert_eq!(ended, [(false, 10), (true, 10)]);
     }
 
     #[tokio::test]
