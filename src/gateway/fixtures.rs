@@ -254,6 +254,7 @@ pub struct SetAside {
     pub request: RequestId,
     pub attempt: Attempt,
     pub signals: Signals,
+    pub lease_until: Timestamp,
     pub settled: u32,
     /// Its request was recorded.
     pub closed: u32,
@@ -295,7 +296,7 @@ impl Ledger for Arc<Kept> {
         &'a self,
         request: OpenRequest<'a>,
         attempt: &'a Attempt,
-        _: Timestamp,
+        lease_until: Timestamp,
         allowances: &'a [Allowance],
     ) -> BoxFuture<'a, crate::error::Result<Reserved>> {
         Box::pin(async move {
@@ -309,7 +310,14 @@ impl Ledger for Arc<Kept> {
             let granted = all.all(|(standing, allowance)| standing.admits(attempt.reserved, allowance.limit));
             if granted {
                 let (attempt, signals) = (attempt.clone(), request.signals.clone());
-                self.2.lock().unwrap().push(SetAside { request: request.id, attempt, signals, settled: 0, closed: 0 });
+                self.2.lock().unwrap().push(SetAside {
+                    request: request.id,
+                    attempt,
+                    signals,
+                    lease_until,
+                    settled: 0,
+                    closed: 0,
+                });
             }
             Ok(Reserved { granted, standings })
         })

@@ -8,8 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::error::Kind;
+use crate::gateway::PlannedCall;
 use crate::gateway::fixtures::{self, Kept, Script, Step, ask, budget, policy, with_route};
-use crate::policy::Route;
+use crate::policy::{Limits, Route};
 use crate::request::{Ask, AttemptResult as How, Exclusion, Outcome, Progress, Scope, Status};
 use crate::telemetry::Metrics;
 
@@ -24,17 +25,26 @@ struct World {
 
 /// `big` is asked first, then the free `small`.
 fn world<const N: usize>(budgets: Vec<Budget>, steps: [(&str, Vec<Step>); N]) -> World {
+    world_of(Policy { budgets, ..policy() }, steps)
+}
+
+fn world_of<const N: usize>(policy: Policy, steps: [(&str, Vec<Step>); N]) -> World {
     let hosted_first = |route: &mut Route| route.thresholds = [("hosted".into(), 0.0)].into();
-    let policy = Policy { budgets, ..with_route(policy(), hosted_first) };
+    let policy = with_route(policy, hosted_first);
     let (script, kept) = (Script::new(steps), Arc::new(Kept::default()));
     let (upstream, ledger) = (Box::new(script.clone()), Box::new(kept.clone()));
     World { gateway: Gateway::with_parts(Arc::new(policy), upstream, ledger, Metrics::for_tests()), script, kept }
 }
 
-/// The most that one call of `big` may cost for the fixtures' question.
-fn worst_case() -> i64 {
+/// A call of `big` with the fixtures' question.
+fn planned() -> PlannedCall {
     let (rehearsal, _) = world(vec![], []).gateway.rehearse(&ask(CancellationToken::new()));
-    rehearsal.calls[0].worst_case_nanousd.0
+    rehearsal.calls[0].clone()
+}
+
+/// The most that it may cost.
+fn worst_case() -> i64 {
+    planned().worst_case_nanousd.0
 }
 
 fn day(limit: i64) -> Vec<Budget> {
@@ -171,6 +181,36 @@ async fn a_call_that_panics_costs_what_was_set_aside() {
     assert_eq!(trail(&outcome), [("big", How::UpstreamError, None)]);
     assert_eq!((outcome.cost, outcome.attempts[0].usage_source), (NanoUsd(worst_case()), UsageSource::Unknown));
     assert!(world.all_settled());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_sent_after_all_gives_its_money_and_its_tokens_back() {
+    let mut policy = policy();
+    policy.breaker.consecutive_timeouts = 1;
+    let call = planned();
+    let tokens = u32::try_from((call.prompt_tokens + call.max_output_tokens).0).ok();
+    let limits = Limits { concurrency: Some(1), tokens_per_minute: tokens, requests_per_minute: None };
+    policy.models.get_mut("big").unwrap().limits = limits;
+    let world = world_of(policy, [("big", vec![Step::Fails(Kind::UpstreamUnreachable)])]);
+    // The second one waits for the place of the first one, whose end opens the breaker.
+    let (first, second) = tokio::join!(world.ask(), world.ask());
+    assert_eq!(trail(&first), [("big", How::Connect, None), ("small", How::Accepted, None)]);
+    assert_eq!(trail(&second), [("big", How::Skipped, None), ("small", How::Accepted, None)]);
+    let given_back = |one: &fixtures::SetAside| (one.settled, one.attempt.cost) == (1, NanoUsd::ZERO);
+    assert!(world.kept.2.lock().unwrap().iter().all(given_back), "{:#?}", world.kept.2.lock().unwrap());
+    // A minute has room for one call, and a quarter of it has passed.
+    tokio::time::sleep(Duration::from_secs(16)).await;
+    assert_eq!(trail(&world.ask().await), [("big", How::Accepted, None)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_is_longer_than_a_request_may_take() {
+    let world = world(vec![], []);
+    world.ask().await;
+    let set_aside = world.kept.2.lock().unwrap();
+    let held = set_aside[0].lease_until.duration_since(set_aside[0].attempt.started_at);
+    // 40 s are the request's own, and half a minute that its row is tried to be written again.
+    assert!(held.as_secs() > 70, "{held}");
 }
 
 #[tokio::test(start_paused = true)]
