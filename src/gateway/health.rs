@@ -99,7 +99,8 @@ impl Run<'_> {
     /// others had used the rest, says nothing by running out of it.
     pub(super) fn evidence(&self, answer: &Answer, own: Timeouts, given: Timeouts) -> Evidence {
         let error = answer.result.as_ref().err();
-        let squeezed = !self.attempts.is_empty() && given.total < own.first_token.min(own.total);
+        // The row of this call is there already.
+        let squeezed = self.attempts.len() > 1 && given.total < own.first_token.min(own.total);
         if squeezed && error.is_some_and(|error| error.kind == Kind::UpstreamTimeout) {
             return Evidence::None;
         }

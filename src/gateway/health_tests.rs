@@ -152,6 +152,16 @@ async fn a_call_that_had_only_what_others_left_says_nothing_by_running_out_of_it
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_first_call_that_runs_out_of_its_time_says_something_however_short_that_is() {
+    // Three quarters of it are less than the model's own 20 seconds for a first word.
+    let hasty = with_route(policy(), |route| route.envelope.deadline = Duration::from_secs(8));
+    let world = world(hasty, [("small", vec![Step::Never, Step::Never])]);
+    assert!(world.ask().await.attempts[0].result == How::Timeout && world.out().is_empty());
+    world.ask().await;
+    assert_eq!(world.out(), ["small"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_model_that_opens_between_the_decision_and_the_call_is_a_skipped_row() {
     let mut hosted_first = with_route(policy(), |route| route.thresholds = [("hosted".into(), 0.0)].into());
     hosted_first.breaker.open = 60 * SECOND;
