@@ -158,8 +158,8 @@ fn excluded(why: Exclusion, candidate: &Candidate, policy: &Policy) -> String {
         Exclusion::Unpriced => "hosted and without a price: no budget could be held".to_owned(),
         Exclusion::NoKey => {
             let model = policy.models.get(&candidate.model);
-            let variable = model.and_then(|model| policy.backend_of(model)?.key_variable.clone());
-            variable.map_or_else(|| "its key is not set".to_owned(), |name| format!("its key is not set: set {name}"))
+            let advice = model.and_then(|model| policy.backend_of(model)?.key_advice());
+            advice.map_or_else(|| "its key is not set".to_owned(), |advice| format!("its key is not set: {advice}"))
         }
     }
 }

@@ -90,6 +90,7 @@ fn backend(name: &str, location: Location) -> (crate::names::BackendName, Backen
         base_url: "http://127.0.0.1:9/v1".into(),
         api_key: Some("key".into()),
         key_variable: None,
+        key_file: None,
         location,
     };
     (name.into(), backend)

@@ -64,8 +64,8 @@ pub(super) fn why_nobody(policy: &Policy, decision: &Decision) -> String {
     let keyless = decision.candidates.iter().find(|candidate| without_key(candidate));
     let backend = keyless.and_then(|candidate| policy.backend_of(policy.models.get(&candidate.model)?));
     match backend {
-        Some(backend) => match &backend.key_variable {
-            Some(variable) => format!("No model may be called: set {variable} to use backend `{}`.", backend.name),
+        Some(backend) => match backend.key_advice() {
+            Some(advice) => format!("No model may be called: {advice} to use backend `{}`.", backend.name),
             None => format!("No model may be called: backend `{}` has no key.", backend.name),
         },
         None => "No model may be called for this request.".to_owned(),

@@ -5,12 +5,14 @@
 
 mod backends;
 mod budgets;
+mod keys;
 mod limits;
 mod models;
 mod routes;
 mod tiers;
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 
@@ -35,6 +37,26 @@ const MAX_BYTES: usize = 1 << 20;
 pub struct Compiled {
     pub policy: Option<Policy>,
     pub problems: Problems,
+    pub sources: Sources,
+}
+
+/// What a policy was made of. Equal sources make equal policies.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// `None`: the file could not be read.
+    text: Option<blake3::Hash>,
+    key_files: BTreeMap<PathBuf, Option<blake3::Hash>>,
+}
+
+impl Sources {
+    /// The files beside the policy's own that it depends on.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.key_files.keys().map(PathBuf::as_path)
+    }
+
+    pub fn is_missing(&self) -> bool {
+        self.text.is_none() || self.key_files.values().any(Option::is_none)
+    }
 }
 
 impl Policy {
@@ -54,13 +76,14 @@ pub fn read(path: Option<&Path>, environment: &Environment<'_>) -> Compiled {
     let unreadable = |message: String| {
         let mut found = Findings::default();
         found.whole(message);
-        Compiled { policy: None, problems: Problems::new(&name, &Mask::new("", None, &[]), found) }
+        let problems = Problems::new(&name, &Mask::new("", None, &[]), found);
+        Compiled { policy: None, problems, sources: Sources::default() }
     };
     match std::fs::read(path) {
         Err(error) => unreadable(format!("the policy can't be read: {error}")),
         Ok(bytes) if bytes.len() > MAX_BYTES => unreadable("the file is larger than 1 MiB: not a policy".into()),
         Ok(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => compile(&text, &name, environment),
+            Ok(text) => compile_in(path.parent(), &text, &name, environment),
             Err(error) => {
                 let at = error.utf8_error().valid_up_to();
                 unreadable(format!("the file is not UTF-8 text: byte {} can't be read", at + 1))
@@ -71,7 +94,14 @@ pub fn read(path: Option<&Path>, environment: &Environment<'_>) -> Compiled {
 
 /// `name` is what the file is called in problems.
 pub fn compile(text: &str, name: &str, environment: &Environment<'_>) -> Compiled {
-    let hash = blake3::hash(text.as_bytes()).to_hex()[..12].to_owned();
+    compile_in(None, text, name, environment)
+}
+
+/// `folder` is where relative paths begin.
+fn compile_in(folder: Option<&Path>, text: &str, name: &str, environment: &Environment<'_>) -> Compiled {
+    let digest = blake3::hash(text.as_bytes());
+    let hash = digest.to_hex()[..12].to_owned();
+    let mut sources = Sources { text: Some(digest), key_files: BTreeMap::new() };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut found = Findings::default();
     let mut dropped = Vec::new();
@@ -83,12 +113,13 @@ pub fn compile(text: &str, name: &str, environment: &Environment<'_>) -> Compile
     let mask = Mask::new(text, tree.as_ref(), &dropped);
     let policy = tree.and_then(|tree| {
         let raw = typed(text, &tree, &mut found)?;
-        let policy = Meaning { raw: &raw, tree: &tree, found: &mut found, environment }.policy(hash);
+        let meaning = Meaning { raw: &raw, tree: &tree, found: &mut found, environment, folder, sources: &mut sources };
+        let policy = meaning.policy(hash);
         lint::lint(&policy, &tree, &mut found);
         Some(policy)
     });
     let policy = policy.filter(|_| !found.has_errors());
-    Compiled { policy, problems: Problems::new(name, &mask, found) }
+    Compiled { policy, problems: Problems::new(name, &mask, found), sources }
 }
 
 /// A file without mistakes in its shape is read as it stands; otherwise what is left of it.
@@ -111,6 +142,8 @@ struct Meaning<'a> {
     tree: &'a Node,
     found: &'a mut Findings,
     environment: &'a Environment<'a>,
+    folder: Option<&'a Path>,
+    sources: &'a mut Sources,
 }
 
 impl Meaning<'_> {

@@ -13,7 +13,6 @@ struct Later {
 }
 
 const NOT_YET: &[Later] = &[
-    Later { at: "backends.*.api_key_file", harmless: &[] },
     Later { at: "backends.*.status.kind", harmless: &["none"] },
     Later { at: "backends.*.status.url", harmless: &[] },
     Later { at: "backends.*.prewarm", harmless: &["false"] },

@@ -22,7 +22,7 @@ mod vocabulary;
 mod tests;
 
 pub use budget::{Budget, Period, WhenSpent};
-pub use compile::{BUILT_IN, BUILT_IN_NAME, Compiled, compile, read};
+pub use compile::{BUILT_IN, BUILT_IN_NAME, Compiled, Sources, compile, read};
 pub use expand::Environment;
 pub use problems::{Problem, Problems, Severity};
 pub use shape::schema;

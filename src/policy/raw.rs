@@ -53,7 +53,8 @@ pub struct RawBackend {
     /// The key. ${NAME} and ${NAME:-default} are replaced; empty or unset means no key.
     #[schemars(with = "Option<String>", extend("x-env" = true, "x-kind" = "secret"))]
     pub api_key: Option<SecretString>,
-    /// A file that holds the key, read again when it changes.
+    /// A file that holds the key, instead of `api_key`; read again when it changes. A relative path begins at the
+    /// policy's folder.
     pub api_key_file: Option<String>,
     /// Whether text leaves the machine.
     #[schemars(required)]

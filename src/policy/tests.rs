@@ -5,6 +5,7 @@ use super::{BUILT_IN, Compiled, Problem, Severity};
 mod broken;
 mod budgets;
 mod good;
+mod key_files;
 mod lint_bounds;
 mod lint_models;
 mod lint_routes;

@@ -3,6 +3,7 @@
 //! The types say what holds; `compile` is the only place that makes them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -42,6 +43,8 @@ pub struct Backend {
     pub api_key: Option<SecretString>,
     /// The variable that would set the key, for hints ("set OPENAI_API_KEY").
     pub key_variable: Option<String>,
+    /// The file that the key was read from.
+    pub key_file: Option<PathBuf>,
     pub location: Location,
 }
 
@@ -227,6 +230,12 @@ impl Backend {
     /// A hosted backend without a key cannot be called; a local one may want none.
     pub fn is_usable(&self) -> bool {
         self.location == Location::Local || self.api_key.is_some()
+    }
+
+    /// What to do about a key that is missing: "set OPENAI_API_KEY".
+    pub fn key_advice(&self) -> Option<String> {
+        let into_file = self.key_file.as_ref().map(|_| "put a key into its api_key_file".to_owned());
+        self.key_variable.as_ref().map(|variable| format!("set {variable}")).or(into_file)
     }
 
     pub fn identity(&self) -> Identity {

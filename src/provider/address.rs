@@ -76,6 +76,7 @@ mod tests {
             base_url: "http://127.0.0.1:1/v1/".into(),
             api_key: key.map(SecretString::from),
             key_variable: None,
+            key_file: None,
             location: Location::Local,
         }
     }

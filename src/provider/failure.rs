@@ -129,10 +129,13 @@ fn slow(who: &str, waiting: Waiting, limit: Duration) -> String {
 }
 
 fn advice(advice: Advice, call: &Call<'_>) -> String {
-    let Backend { name, key_variable, location, .. } = call.backend;
+    let Backend { name, key_variable, key_file, location, .. } = call.backend;
     match (advice, key_variable, location) {
         (Advice::None, ..) => String::new(),
         (Advice::CheckKey, Some(variable), _) => format!("Check the key in {variable}."),
+        (Advice::CheckKey, None, _) if key_file.is_some() => {
+            format!("Check the key in the api_key_file of backend {name}.")
+        }
         (Advice::CheckKey, None, _) => format!("Set the key that backend {name} wants in routing.yaml."),
         (Advice::CheckAccount, ..) => format!("Check the plan and the billing of the account at backend {name}."),
         (Advice::CheckBaseUrl, ..) => format!("Is base_url of backend {name} right? It usually ends in /v1."),

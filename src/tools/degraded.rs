@@ -68,9 +68,10 @@ fn advice(attempt: &Attempt, policy: &Policy) -> String {
             NOT_RUNNING.to_owned()
         }
         AttemptResult::Connect => format!("Check the network and the base_url of {name} in routing.yaml."),
-        AttemptResult::Auth => match backend.and_then(|backend| backend.key_variable.as_deref()) {
-            Some(variable) => format!("Set {variable} to a key that {name} accepts."),
-            None => format!("Give {name} a key that it accepts in routing.yaml."),
+        AttemptResult::Auth => match backend.map(|backend| (backend.key_variable.as_ref(), &backend.key_file)) {
+            Some((Some(variable), _)) => format!("Set {variable} to a key that {name} accepts."),
+            Some((None, Some(_))) => format!("Put a key that {name} accepts into its api_key_file."),
+            Some((None, None)) | None => format!("Give {name} a key that it accepts in routing.yaml."),
         },
         AttemptResult::Cut => format!("Try again, and look at the log of {name} if it happens again."),
         AttemptResult::Timeout => {
@@ -90,8 +91,8 @@ fn advice(attempt: &Attempt, policy: &Policy) -> String {
 fn way_up(outcome: &Outcome, policy: &Policy) -> Option<String> {
     let keyless = |candidate: &&Candidate| candidate.excluded == Some(Exclusion::NoKey);
     let model = &outcome.decision.candidates.iter().find(keyless)?.model;
-    let variable = backend(model, policy)?.key_variable.as_deref()?;
-    Some(format!("Set {variable} to let {model} be asked too."))
+    let advice = backend(model, policy)?.key_advice()?;
+    Some(format!("To let {model} be asked too, {advice}."))
 }
 
 /// Every model was out before anything was tried.
@@ -104,11 +105,10 @@ fn nobody(outcome: &Outcome, policy: &Policy) -> String {
 fn why_out(candidate: &Candidate, outcome: &Outcome, policy: &Policy) -> Option<String> {
     let model = &candidate.model;
     let backend = backend(model, policy);
-    let variable = backend.and_then(|backend| backend.key_variable.as_deref());
     let wait = policy.breaker.open;
     Some(match candidate.excluded? {
-        Exclusion::NoKey => match variable {
-            Some(variable) => format!("{model} has no key: set {variable}."),
+        Exclusion::NoKey => match backend.and_then(Backend::key_advice) {
+            Some(advice) => format!("{model} has no key: {advice}."),
             None => format!("{model} has no key: give its backend one in routing.yaml."),
         },
         Exclusion::AboveMaxTier => format!("{model} is above the highest tier of this route."),
@@ -137,16 +137,14 @@ fn why_out(candidate: &Candidate, outcome: &Outcome, policy: &Policy) -> Option<
                 Some(_) | None => format!("{left_alone} Ensure LiteLLM proxy and Ollama are running."),
             }
         }
-        Exclusion::KeyRefused => match variable {
-            Some(variable) => format!(
-                "{model} was refused by its backend: correct the key in {variable} and restart, or see to the billing \
-                 of its account."
-            ),
-            None => format!(
-                "{model} was refused by its backend: correct its key in routing.yaml and restart, or see to the \
-                 billing of its account."
-            ),
-        },
+        Exclusion::KeyRefused => {
+            let where_to = match backend.map(|backend| (backend.key_variable.as_ref(), &backend.key_file)) {
+                Some((Some(variable), _)) => format!("the key in {variable} and restart"),
+                Some((None, Some(_))) => "the key in its api_key_file".to_owned(),
+                Some((None, None)) | None => "its key in routing.yaml".to_owned(),
+            };
+            format!("{model} was refused by its backend: correct {where_to}, or see to the billing of its account.")
+        }
     })
 }
 

@@ -112,8 +112,8 @@ fn models_that_are_left_alone_are_told_whether_others_were_asked_or_not() {
     assert_eq!(
         error(&nobody, &policy()),
         "No model could be asked. small failed lately and is left alone for up to 15s. Ensure LiteLLM proxy and Ollama \
-         are running. big was refused by its backend: correct its key in routing.yaml and restart, or see to the \
-         billing of its account."
+         are running. big was refused by its backend: correct its key in routing.yaml, or see to the billing of its \
+         account."
     );
     let down =
         outcome(vec![attempt("small", AttemptResult::Connect, "refused")], vec![out("big", Exclusion::Unhealthy)]);
@@ -141,7 +141,7 @@ fn after_a_failure_the_model_that_only_lacks_a_key_is_named() {
     keyed.backends.values_mut().for_each(|backend| backend.key_variable = Some("OPENAI_API_KEY".into()));
     let out = || Candidate { model: "big".into(), tier: "hosted".into(), excluded: Some(Exclusion::NoKey) };
     let failed = outcome(vec![attempt("small", AttemptResult::Cut, "cut off")], vec![out()]);
-    assert!(error(&failed, &keyed).ends_with(" Set OPENAI_API_KEY to let big be asked too."));
+    assert!(error(&failed, &keyed).ends_with(" To let big be asked too, set OPENAI_API_KEY."));
     let down = outcome(vec![attempt("small", AttemptResult::Connect, "refused")], vec![out()]);
     assert_eq!(error(&down, &keyed), NOT_RUNNING);
 }

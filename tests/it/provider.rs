@@ -50,6 +50,7 @@ impl Bench {
             base_url: upstream.base_url(),
             api_key: Some(SecretString::from(SECRET_KEY)),
             key_variable: Some("DESK_KEY".to_owned()),
+            key_file: None,
             location: Location::Local,
         };
         let model = Model {

@@ -1,9 +1,8 @@
-//! Backends: address, key, location.
+//! Backends: address, location; their keys are `keys`.
 
 use std::collections::BTreeMap;
 
 use reqwest::Url;
-use secrecy::{ExposeSecret, SecretString};
 
 use super::Meaning;
 use crate::names::BackendName;
@@ -22,34 +21,20 @@ impl Meaning<'_> {
     }
 
     fn backend(&mut self, name: &str, raw: &RawBackend) -> Option<Backend> {
-        let (api_key, key_variable) = self.api_key(name, raw);
+        let key = self.key(name, raw);
         let base_url = raw.base_url.as_deref().and_then(|text| self.base_url(name, text));
         let location = match raw.location? {
             RawLocation::Local => Location::Local,
             RawLocation::Hosted => Location::Hosted,
         };
-        Some(Backend { name: name.into(), base_url: base_url?, api_key, key_variable, location })
-    }
-
-    /// An unset variable is no error here: it means that there is no key.
-    fn api_key(&mut self, name: &str, raw: &RawBackend) -> (Option<SecretString>, Option<String>) {
-        let Some(written) = &raw.api_key else { return (None, None) };
-        match expand(written.expose_secret(), self.environment) {
-            Ok(expanded) => {
-                let text = expanded.text.trim();
-                let is_header = text.bytes().all(|byte| (0x21..0x7f).contains(&byte));
-                if !is_header {
-                    let message = "the key has characters that no key has (spaces, line breaks, non-ASCII letters)";
-                    self.error(&["backends", name, "api_key"], message);
-                }
-                ((!text.is_empty()).then(|| text.into()), expanded.variable)
-            }
-            Err(Fault::Unset(variable)) => (None, Some(variable)),
-            Err(Fault::Malformed) => {
-                self.malformed(&["backends", name, "api_key"]);
-                (None, None)
-            }
-        }
+        Some(Backend {
+            name: name.into(),
+            base_url: base_url?,
+            api_key: key.key,
+            key_variable: key.variable,
+            key_file: key.file,
+            location,
+        })
     }
 
     fn base_url(&mut self, name: &str, text: &str) -> Option<String> {
@@ -84,7 +69,7 @@ impl Meaning<'_> {
         Some(url.as_str().trim_end_matches('/').to_owned())
     }
 
-    fn malformed(&mut self, path: &[&str]) {
+    pub(super) fn malformed(&mut self, path: &[&str]) {
         let problem = self.error(path, "a `${` here is not complete");
         problem.help("write ${NAME} or ${NAME:-default}, with letters, digits and _ in the name");
     }

@@ -44,16 +44,17 @@ impl Linter<'_> {
 
     fn key(&mut self, backend: &Backend) {
         let name = backend.name.as_str();
-        let path = ["backends", name, "api_key"];
+        let key = if backend.key_file.is_some() { "api_key_file" } else { "api_key" };
+        let path = ["backends", name, key];
         let text = self.written(&path).and_then(Node::text).unwrap_or_default();
         let place = self.tree.key_at(&path);
         if !backend.is_usable() {
             let problem =
                 self.found.warning(place, format!("hosted backend `{name}` has no key: its models are skipped"));
-            problem.help(match &backend.key_variable {
-                Some(variable) => format!("set {variable}"),
-                None => "give it one: `api_key: ${NAME:-}`".to_owned(),
-            });
+            problem.help(backend.key_advice().unwrap_or_else(|| "give it one: `api_key: ${NAME:-}`".to_owned()));
+            return;
+        }
+        if backend.key_file.is_some() {
             return;
         }
         if backend.location == Location::Hosted && !text.contains("${") {

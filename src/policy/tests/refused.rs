@@ -273,7 +273,6 @@ fn files_with_nothing_in_them() {
 #[test]
 fn what_is_not_yet_supported_is_refused_by_name() {
     let cases: &[(&str, &str, &str, &str)] = &[
-        ("backends.*.api_key_file", "location: hosted", "location: hosted\n    api_key_file: /run/key", "api_key_file"),
         ("backends.*.status.kind", "location: local ", "status: { kind: ollama }\n    location: local ", "status.kind"),
         (
             "backends.*.status.url",

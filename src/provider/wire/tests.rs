@@ -15,6 +15,7 @@ fn sent(base_url: &str, format: Format, stream: bool, extra: Value) -> Value {
         base_url: base_url.to_owned(),
         api_key: None,
         key_variable: None,
+        key_file: None,
         location: Location::Local,
     };
     let second = std::time::Duration::from_secs(1);
