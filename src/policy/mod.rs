@@ -17,6 +17,7 @@ mod tree;
 mod types;
 mod values;
 mod vocabulary;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -31,3 +32,4 @@ pub use types::{
     Policy, Retry, Route, RouteTier, Tier, Timeouts,
 };
 pub use vocabulary::TOOLS;
+pub use watch::Watch;
