@@ -4,7 +4,11 @@
 //! nothing that was spent is lost.
 
 mod forget;
+mod reload;
 mod upkeep;
+
+pub use reload::PolicyFile;
+pub use upkeep::SILENT;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -16,6 +20,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::reload::Follower;
 use crate::gateway::Gateway;
 use crate::policy::Policy;
 use crate::provider::Sender;
@@ -37,6 +42,7 @@ pub struct App {
     pub toolbox: Toolbox,
     /// This process's row in the ledger.
     process: i64,
+    refused: reload::Refused,
     writer: Writer,
 }
 
@@ -48,12 +54,13 @@ struct Writer {
 }
 
 impl App {
-    /// Opens the database and builds the parts over it. Nothing is called and nothing is listened on yet.
-    pub async fn open(policy: Arc<Policy>, database: &Path) -> anyhow::Result<Self> {
+    /// Opens the database and builds the parts over it. Nothing is called and nothing is listened on yet. `command` is
+    /// what the process was started for.
+    pub async fn open(command: &str, policy: Arc<Policy>, database: &Path) -> anyhow::Result<Self> {
         let (store, batches) = Store::open(database).await?.in_batches();
         let writer = Writer { task: TaskTracker::new(), stop: CancellationToken::new() };
         writer.task.spawn(batches.run(writer.stop.clone()));
-        let process = store.register_process(std::process::id(), &policy.hash, Timestamp::now()).await?;
+        let process = store.register_process(std::process::id(), command, &policy.hash, Timestamp::now()).await?;
         let metrics = Metrics::install()?;
         metrics.set_policy(&policy);
         let gateway = Gateway::new(policy, Sender::new()?, store.clone(), metrics.clone());
@@ -67,7 +74,7 @@ impl App {
         }
         let toolbox = Toolbox::new(store.clone(), gateway.clone());
         metrics.set_tools(toolbox.specs().iter().map(|spec| spec.name));
-        Ok(Self { store, metrics, gateway, toolbox, process, writer })
+        Ok(Self { store, metrics, gateway, toolbox, process, refused: reload::Refused::default(), writer })
     }
 
     /// The policy that decides now.
@@ -76,19 +83,22 @@ impl App {
     }
 
     /// `taskgate mcp`: until the input ends and everything is answered, or until a signal.
-    pub async fn mcp(&self) -> anyhow::Result<()> {
+    pub async fn mcp(&self, file: PolicyFile) -> anyhow::Result<()> {
+        let follower = Follower::begin(file);
         let stop = CancellationToken::new();
         let door = async {
             let ended = mcp::serve_stdio(self.toolbox.clone(), stop.clone()).await;
             stop.cancel();
             ended
         };
-        let (ended, (), ()) = tokio::join!(door, stop_on_signal(&stop), upkeep::of_a_session(self, &stop));
+        let beside = (stop_on_signal(&stop), upkeep::of_a_session(self, &stop), follower.follow(self, &stop));
+        let (ended, (), (), ()) = tokio::join!(door, beside.0, beside.1, beside.2);
         Ok(ended?)
     }
 
     /// `taskgate serve`: until a signal.
-    pub async fn serve(&self, listen: SocketAddr) -> anyhow::Result<()> {
+    pub async fn serve(&self, listen: SocketAddr, file: PolicyFile) -> anyhow::Result<()> {
+        let follower = Follower::begin(file);
         let listener = Listener::bind(listen).await?;
         let address = listener.address();
         tracing::info!(%address, "listening on http://{address}: the page at /, /metrics, /healthz, /readyz");
@@ -100,8 +110,14 @@ impl App {
             stop.cancel();
             ended
         };
-        let (ended, (), ()) = tokio::join!(door, stop_on_signal(&stop), upkeep::of_a_server(self, &stop));
+        let beside = (stop_on_signal(&stop), upkeep::of_a_server(self, &stop), follower.follow(self, &stop));
+        let (ended, (), (), ()) = tokio::join!(door, beside.0, beside.1, beside.2);
         Ok(ended?)
+    }
+
+    /// Says in the database that this process is alive, and which policy it follows.
+    async fn beat(&self) -> crate::error::Result<()> {
+        self.store.heartbeat(Timestamp::now(), &self.policy().hash, self.refused.hash().as_deref()).await
     }
 
     /// Lets requests in flight end, writes down what is left to write, closes the database.
@@ -110,6 +126,9 @@ impl App {
         self.writer.task.close();
         self.writer.stop.cancel();
         self.writer.task.wait().await;
+        if let Err(error) = self.store.end_process(Timestamp::now()).await {
+            tracing::warn!("the end of this process could not be written down: {error}");
+        }
         self.store.close().await;
     }
 }
@@ -134,11 +153,9 @@ async fn signal() -> anyhow::Result<&'static str> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
-    let mut hangup = signal(SignalKind::hangup()).context("SIGHUP")?;
     tokio::select! {
         _ = terminate.recv() => Ok("SIGTERM"),
         _ = interrupt.recv() => Ok("SIGINT"),
-        _ = hangup.recv() => Ok("SIGHUP"),
     }
 }
 

@@ -16,6 +16,8 @@ const LOG: &str = "info";
 pub struct Settings {
     /// `None`: the built-in policy.
     pub policy: Option<PathBuf>,
+    /// Where the policy is, or would be looked for.
+    pub policy_place: Option<PathBuf>,
     pub database: PathBuf,
     pub listen: SocketAddr,
     /// A filter as `tracing` reads it: "info", "taskgate=debug,info".
@@ -65,10 +67,14 @@ impl Settings {
         // An empty variable is an unset one: hosts write `"TASKGATE_LOG": ""`.
         let variable = |name: &str| environment(name).filter(|value| !value.trim().is_empty());
         let given = flags.policy.clone().or_else(|| variable("TASKGATE_POLICY").map(PathBuf::from));
-        let policy = match given {
-            Some(path) => Some(policy_file(&path, places, exists)?),
+        let (policy, policy_place) = match given {
+            Some(path) => {
+                let path = policy_file(&path, places, exists)?;
+                (Some(path.clone()), Some(path))
+            }
             None => {
-                places.config.as_ref().map(|folder| folder.join(FOLDER).join("routing.yaml")).filter(|it| exists(it))
+                let place = places.config.as_ref().map(|folder| folder.join(FOLDER).join("routing.yaml"));
+                (place.clone().filter(|place| exists(place)), place)
             }
         };
         let database = match flags.database.clone().or_else(|| variable("TASKGATE_DATABASE_URL")) {
@@ -78,7 +84,7 @@ impl Settings {
         let listen = flags.listen.clone().or_else(|| variable("TASKGATE_LISTEN"));
         let listen = address(listen.as_deref().unwrap_or(LISTEN))?;
         let log = flags.log.clone().or_else(|| variable("TASKGATE_LOG")).unwrap_or_else(|| LOG.to_owned());
-        Ok(Self { policy, database, listen, log })
+        Ok(Self { policy, policy_place, database, listen, log })
     }
 }
 

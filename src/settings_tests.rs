@@ -44,7 +44,9 @@ fn with_nothing_said_each_platform_has_its_places() {
         let settings = resolve(&Flags::default(), &[], &places, &[]).unwrap();
         let database = data.join("taskgate").join("taskgate.db");
         let listen = "127.0.0.1:8080".parse().unwrap();
-        assert_eq!(settings, Settings { policy: None, database, listen, log: "info".into() });
+        let policy_place = places.config.map(|config| config.join("taskgate").join("routing.yaml"));
+        let log = "info".to_owned();
+        assert_eq!(settings, Settings { policy: None, policy_place, database, listen, log });
     }
 }
 

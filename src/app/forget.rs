@@ -62,7 +62,7 @@ mod tests {
     use crate::request::{Measures, Status};
 
     async fn app(database: &Path) -> App {
-        App::open(Arc::new(fixtures::policy()), database).await.unwrap()
+        App::open("serve", Arc::new(fixtures::policy()), database).await.unwrap()
     }
 
     async fn rows(app: &App) -> usize {

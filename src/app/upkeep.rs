@@ -23,6 +23,8 @@ const TAIL_EVERY: Duration = Duration::from_secs(1);
 /// As often as Prometheus scrapes, more or less.
 const GAUGES_EVERY: Duration = Duration::from_secs(5);
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
+/// A process that was not heard for so long is gone, without having said so.
+pub const SILENT: Duration = Duration::from_secs(45);
 
 /// Whoever holds it counts the requests of processes that bind no port.
 const LEASE: &str = "tail";
@@ -58,10 +60,7 @@ async fn fold(app: &App, stop: &CancellationToken) {
 }
 
 async fn beat(app: &App, stop: &CancellationToken) {
-    every(HEARTBEAT_EVERY, "this process's heartbeat", stop, || async {
-        app.store.heartbeat(Timestamp::now(), &app.policy().hash).await
-    })
-    .await;
+    every(HEARTBEAT_EVERY, "this process's heartbeat", stop, || app.beat()).await;
 }
 
 /// Records what processes that are gone had set aside, and looks at how the budgets stand.
@@ -164,7 +163,7 @@ mod tests {
     use crate::request::{Measures, Status};
 
     async fn app(database: &Path) -> App {
-        App::open(Arc::new(fixtures::policy()), database).await.unwrap()
+        App::open("serve", Arc::new(fixtures::policy()), database).await.unwrap()
     }
 
     fn counted(app: &App) -> bool {

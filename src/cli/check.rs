@@ -14,6 +14,8 @@ use crate::store::Store;
 pub struct Report {
     pub text: String,
     pub exit_code: u8,
+    /// Of the policy, if it can be used.
+    pub hash: Option<String>,
 }
 
 /// Checks the policy in this file, or the built-in one. `color` only on a terminal.
@@ -34,7 +36,8 @@ pub fn check(file: Option<&Path>, environment: &Environment<'_>, color: bool) ->
         None => format!("{name}: {counts}\n"),
     };
     let exit_code = u8::from(compiled.policy.is_none());
-    Report { text: problems.render(color) + &summary, exit_code }
+    let hash = compiled.policy.map(|policy| policy.hash);
+    Report { text: problems.render(color) + &summary, exit_code, hash }
 }
 
 /// Budgets whose money is gone, or nearly: nothing is wrong with the policy, but calls will be held back. Only a database

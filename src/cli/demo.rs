@@ -20,7 +20,7 @@ const WIDTH: usize = 92;
 
 pub(super) async fn run(policy: Arc<Policy>) -> anyhow::Result<()> {
     let scratch = Scratch::new()?;
-    let app = App::open(policy, &scratch.0.join("demo.db")).await?;
+    let app = App::open("demo", policy, &scratch.0.join("demo.db")).await?;
     let told = tell(&app).await;
     app.close().await;
     told

@@ -12,6 +12,7 @@ mod explain;
 mod forecast;
 mod output;
 mod render;
+mod running;
 pub mod schema;
 mod simulate;
 mod story;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::app::App;
+use crate::app::{App, PolicyFile};
 use crate::policy::{self, Policy};
 use crate::settings::{Flags, Places, Settings};
 use crate::telemetry;
@@ -81,6 +82,9 @@ enum Command {
     Check {
         /// The policy to check [default: the one that would be used]
         file: Option<PathBuf>,
+        /// Also tell which policy each running process follows, by what they say in the database
+        #[arg(long)]
+        running: bool,
     },
     /// Replay recorded requests through another policy, beside the present one and honest controls: shares, cost,
     /// escalations, checked answers, and what cannot be known
@@ -89,6 +93,23 @@ enum Command {
     Calibrate(calibrate::Arguments),
     /// Print the JSON Schema of routing.yaml
     Schema,
+}
+
+impl Command {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Mcp => "mcp",
+            Self::Serve => "serve",
+            Self::Call(_) => "call",
+            Self::Explain(_) => "explain",
+            Self::Demo => "demo",
+            Self::Check { .. } => "check",
+            Self::Usage(_) => "usage",
+            Self::Simulate(_) => "simulate",
+            Self::Calibrate(_) => "calibrate",
+            Self::Schema => "schema",
+        }
+    }
 }
 
 /// Runs the command that the process was started with.
@@ -119,10 +140,10 @@ fn parse() -> Cli {
 }
 
 fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
-    let environment = |name: &str| std::env::var(name).ok();
+    let environment: fn(&str) -> Option<String> = |name| std::env::var(name).ok();
     let settings = cli.global.settings(&environment)?;
     let serves = match &cli.command {
-        Command::Check { file } => {
+        Command::Check { file, running } => {
             let report =
                 check::check(file.as_deref().or(settings.policy.as_deref()), &environment, output::is_for_a_person());
             output::result(&report.text)?;
@@ -132,6 +153,10 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
                 Ok(spent) if spent.is_empty() => {}
                 Ok(spent) => output::remark(&spent),
                 Err(error) => output::remark(&format!("what the budgets have spent is not known: {error}")),
+            }
+            if *running {
+                let told = running::running(&settings.database, report.hash.as_deref());
+                output::result(&runtime.block_on(told)?)?;
             }
             return Ok(ExitCode::from(report.exit_code));
         }
@@ -146,22 +171,27 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     // What a command did is its result; a server has nothing else to say than its log.
     let asked_for_a_log = cli.global.log.is_some() || environment("TASKGATE_LOG").is_some_and(|log| !log.is_empty());
     telemetry::log::init(if serves || asked_for_a_log { &settings.log } else { "error" })?;
-    let Some(policy) = read_policy(&settings, &environment) else { return Ok(ExitCode::FAILURE) };
+    let Some(read) = read_policy(&settings, environment) else { return Ok(ExitCode::FAILURE) };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let ended = runtime.block_on(run_with_app(&cli.command, &settings, policy));
+    let ended = runtime.block_on(run_with_app(&cli.command, &settings, read));
     // A read of standard input that nobody will ever answer must not hold up the end.
     runtime.shutdown_timeout(std::time::Duration::ZERO);
     ended
 }
 
-async fn run_with_app(command: &Command, settings: &Settings, policy: Arc<Policy>) -> anyhow::Result<ExitCode> {
+async fn run_with_app(
+    command: &Command,
+    settings: &Settings,
+    read: (Arc<Policy>, PolicyFile),
+) -> anyhow::Result<ExitCode> {
+    let (policy, file) = read;
     if matches!(command, Command::Demo) {
         return demo::run(policy).await.map(|()| ExitCode::SUCCESS);
     }
-    let app = App::open(policy, &settings.database).await?;
+    let app = App::open(command.name(), policy, &settings.database).await?;
     let ended = match command {
-        Command::Mcp => app.mcp().await.map(|()| ExitCode::SUCCESS),
-        Command::Serve => app.serve(settings.listen).await.map(|()| ExitCode::SUCCESS),
+        Command::Mcp => app.mcp(file).await.map(|()| ExitCode::SUCCESS),
+        Command::Serve => app.serve(settings.listen, file).await.map(|()| ExitCode::SUCCESS),
         Command::Call(arguments) => call::run(&app, arguments).await.map(code),
         Command::Explain(arguments) => explain::run(&app, arguments).await.map(code),
         Command::Usage(arguments) => usage::run(&app, arguments).await.map(code),
@@ -178,13 +208,15 @@ fn code(well: bool) -> ExitCode {
 }
 
 /// The policy to route by. One that is wrong is told whole, and nothing starts.
-fn read_policy(settings: &Settings, environment: &policy::Environment<'_>) -> Option<Arc<Policy>> {
-    let compiled = policy::read(settings.policy.as_deref(), environment);
+fn read_policy(settings: &Settings, environment: fn(&str) -> Option<String>) -> Option<(Arc<Policy>, PolicyFile)> {
+    let compiled = policy::read(settings.policy.as_deref(), &environment);
     if compiled.policy.is_none() {
         output::remark(&compiled.problems.render(stderr().is_terminal()));
         output::remark("error: the policy cannot be used; `taskgate check` shows this again");
     }
-    compiled.policy.map(Arc::new)
+    let (place, found) = (settings.policy_place.clone(), settings.policy.is_some());
+    let file = PolicyFile { place, found, sources: compiled.sources, environment };
+    compiled.policy.map(|policy| (Arc::new(policy), file))
 }
 
 impl Global {

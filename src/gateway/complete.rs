@@ -22,6 +22,7 @@ use super::record::{self, Settled};
 use super::settle::{End, settle};
 use super::{Ledger, Upstream, dispatch};
 use crate::cache::{CacheKey, CachedAnswer, KeyParts, Lookup};
+use crate::health::State;
 use crate::policy::Policy;
 use crate::provider::Sender;
 use crate::request::{Ask, CacheUse, Completion, Decision, Outcome, Signals, Status, Verdict};
@@ -70,7 +71,12 @@ impl Gateway {
     /// Goes by this policy from now on. Requests in flight end on the one that they began with, and what is known of
     /// models that did not change is kept.
     pub fn follow(&self, policy: Arc<Policy>) {
-        self.0.follow(policy);
+        let before = self.policy();
+        self.0.follow(policy.clone());
+        // A gauge that nobody sets any more would stay as it was.
+        for gone in before.models.keys().filter(|model| !policy.models.contains_key(*model)) {
+            self.0.metrics.set_breaker(gone, State::Closed as u8);
+        }
         self.show_health();
     }
 

@@ -54,6 +54,11 @@ impl Sources {
         self.key_files.keys().map(PathBuf::as_path)
     }
 
+    /// As the policy's own hash: of its text alone.
+    pub fn hash(&self) -> String {
+        self.text.map_or_else(|| "unreadable".to_owned(), short)
+    }
+
     pub fn is_missing(&self) -> bool {
         self.text.is_none() || self.key_files.values().any(Option::is_none)
     }
@@ -100,7 +105,7 @@ pub fn compile(text: &str, name: &str, environment: &Environment<'_>) -> Compile
 /// `folder` is where relative paths begin.
 fn compile_in(folder: Option<&Path>, text: &str, name: &str, environment: &Environment<'_>) -> Compiled {
     let digest = blake3::hash(text.as_bytes());
-    let hash = digest.to_hex()[..12].to_owned();
+    let hash = short(digest);
     let mut sources = Sources { text: Some(digest), key_files: BTreeMap::new() };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut found = Findings::default();
@@ -120,6 +125,10 @@ fn compile_in(folder: Option<&Path>, text: &str, name: &str, environment: &Envir
     });
     let policy = policy.filter(|_| !found.has_errors());
     Compiled { policy, problems: Problems::new(name, &mask, found), sources }
+}
+
+fn short(digest: blake3::Hash) -> String {
+    digest.to_hex()[..12].to_owned()
 }
 
 /// A file without mistakes in its shape is read as it stands; otherwise what is left of it.

@@ -5,6 +5,7 @@
 
 mod budget;
 mod compile;
+mod difference;
 mod expand;
 mod later;
 mod lint;
@@ -24,6 +25,7 @@ mod tests;
 
 pub use budget::{Budget, Period, WhenSpent};
 pub use compile::{BUILT_IN, BUILT_IN_NAME, Compiled, Sources, compile, read};
+pub use difference::difference;
 pub use expand::Environment;
 pub use problems::{Problem, Problems, Severity};
 pub use shape::schema;

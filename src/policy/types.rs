@@ -60,7 +60,7 @@ pub enum Location {
     Hosted,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Model {
     pub spec: ModelSpec,
     pub backend: BackendName,
@@ -105,7 +105,7 @@ pub struct Classifier {
 }
 
 /// One route with everything that applies to it filled in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Route {
     pub name: RouteName,
     pub matches: Match,

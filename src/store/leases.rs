@@ -1,6 +1,5 @@
-//! Processes and what one of them does for all: rows in `processes`, and named leases with a cursor.
+//! What one process at a time does for all: named leases with a cursor.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,39 +9,6 @@ use super::cells::time;
 use crate::error::{Error, Kind, Result};
 
 impl Store {
-    /// Enters this process; what this store and its clones record from now on names it.
-    pub async fn register_process(&self, pid: u32, policy_hash: &str, at: Timestamp) -> Result<i64> {
-        let mut write = self.write().await?;
-        let id = sqlx::query("INSERT INTO processes (pid, started, policy_hash, heartbeat) VALUES (?, ?, ?, ?)")
-            .bind(pid)
-            .bind(time(at))
-            .bind(policy_hash)
-            .bind(time(at))
-            .execute(&mut *write)
-            .await?
-            .last_insert_rowid();
-        write.commit().await?;
-        self.process.store(id, Ordering::Release);
-        Ok(id)
-    }
-
-    /// Says that this process is alive and which policy it follows.
-    pub async fn heartbeat(&self, at: Timestamp, policy_hash: &str) -> Result<()> {
-        let mut write = self.write().await?;
-        let beat = sqlx::query("UPDATE processes SET heartbeat = ?, policy_hash = ? WHERE id = ?")
-            .bind(time(at))
-            .bind(policy_hash)
-            .bind(self.process.load(Ordering::Acquire))
-            .execute(&mut *write)
-            .await?;
-        write.commit().await?;
-        match beat.rows_affected() {
-            0 => Err(Error::new(Kind::Internal, "This process is not registered with the database")
-                .hint("Restart taskgate; the database may have been replaced while it ran.")),
-            _ => Ok(()),
-        }
-    }
-
     /// Takes the lease, or keeps it: true when it is free, has run out, or is ours already. It ends `ttl` after `now`.
     pub async fn take_lease(&self, name: &str, now: Timestamp, ttl: Duration) -> Result<bool> {
         let until = now.checked_add(ttl).unwrap_or(Timestamp::MAX);

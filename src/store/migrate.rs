@@ -14,6 +14,7 @@ const STEPS: &[&str] = &[
     include_str!("migrations/0003_rollups.sql"),
     include_str!("migrations/0004_decisions.sql"),
     include_str!("migrations/0005_reservations.sql"),
+    include_str!("migrations/0006_processes.sql"),
 ];
 
 /// "tgat", in the file's header: this database is ours.

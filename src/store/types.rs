@@ -81,3 +81,16 @@ pub struct Reserved {
     /// How each allowance stood before, in their order.
     pub standings: Vec<Standing>,
 }
+
+/// One process that shares the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    pub pid: u32,
+    /// What it was started for: `serve`, `mcp`.
+    pub command: String,
+    pub started: Timestamp,
+    pub heartbeat: Timestamp,
+    pub policy_hash: String,
+    /// The policy that it read last and did not take, by the hash of its text.
+    pub refused: Option<String>,
+}

@@ -116,6 +116,8 @@ families! {
         "The breaker of each model: 0 closed, 1 half-open, 2 open, here or in another process on the same database.";
     CONFIG_INFO = "taskgate_config_info" ["hash"], Gauge, Count,
         "1 for the policy that decides now, by the hash of its text.";
+    CONFIG_RELOADS = "taskgate_config_reloads_total" ["result"], Counter, Count,
+        "Changes of the policy's files that were read while the process ran: taken, or refused whole.";
     CONFIG_RELOADED = "taskgate_config_last_reload_successful" [], Gauge, Count,
         "1 when the last policy that was read is in use, 0 when it was refused.";
     BUILD_INFO = "taskgate_build_info" ["version"], Gauge, Count,

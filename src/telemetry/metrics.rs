@@ -39,6 +39,14 @@ words!(
     }
 );
 
+words!(
+    /// What became of a policy that was read while the process ran.
+    Reload {
+        Taken => "taken",
+        Refused => "refused",
+    }
+);
+
 struct Inner {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
@@ -106,6 +114,9 @@ impl Metrics {
             metrics.set(&families::IN_FLIGHT, [door.as_str()], 0.0);
         }
         metrics.count(&families::LEDGER_FAILURES, [], 0);
+        for reload in Reload::ALL {
+            metrics.count(&families::CONFIG_RELOADS, [reload.as_str()], 0);
+        }
         for limit in Limit::ALL {
             metrics.count(&families::LIMIT_REJECTIONS, [limit.as_str()], 0);
         }
@@ -162,6 +173,12 @@ impl Metrics {
         for tool in tools {
             self.count(&families::TOOL_COST, [tool], 0);
         }
+    }
+
+    /// A policy was read while the process ran.
+    pub fn reloaded(&self, result: Reload) {
+        self.count(&families::CONFIG_RELOADS, [result.as_str()], 1);
+        self.set(&families::CONFIG_RELOADED, [], f64::from(result == Reload::Taken));
     }
 
     pub fn request_started(&self, door: Door) -> InFlight {

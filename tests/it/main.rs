@@ -17,6 +17,7 @@ mod mcp;
 #[path = "../real/policies.rs"]
 mod policies;
 mod provider;
+mod reload;
 mod series;
 mod server;
 mod simulate;

@@ -13,6 +13,7 @@ use crate::chat::{Capability, NanoUsd, Tokens, Usage, UsageSource};
 use crate::error::Kind;
 use crate::names::{ModelName, RouteName, TierName};
 use crate::request::*;
+use crate::store::Process;
 
 fn text() -> impl Strategy<Value = String> {
     select(&["", "task-api-model", "a 'quoted' \"word\"", "Ünïcode \u{1f680}\n", "{\"json\": null}"][..])
@@ -134,7 +135,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let kept = Fixture::new().await;
-            let process = kept.store.register_process(77, "abc", moment(0)).await.unwrap();
+            let process = kept.store.register_process(77, "mcp", "abc", moment(0)).await.unwrap();
             for outcome in &outcomes {
                 kept.store.record(outcome).await.unwrap();
             }
@@ -198,15 +199,25 @@ async fn the_columns_hold_what_their_names_say() {
 #[tokio::test]
 async fn a_process_registers_and_beats() {
     let kept = Fixture::new().await;
-    assert_eq!(kept.store.heartbeat(moment(1), "abc").await.unwrap_err().kind, Kind::Internal);
-    let first = kept.store.register_process(41, "abc", moment(0)).await.unwrap();
-    let second = Store::open(&kept.path()).await.unwrap().register_process(42, "abc", moment(0)).await.unwrap();
+    assert_eq!(kept.store.heartbeat(moment(1), "abc", None).await.unwrap_err().kind, Kind::Internal);
+    let first = kept.store.register_process(41, "mcp", "abc", moment(0)).await.unwrap();
+    let second =
+        Store::open(&kept.path()).await.unwrap().register_process(42, "serve", "abc", moment(0)).await.unwrap();
     assert_ne!(first, second);
-    kept.store.clone().heartbeat(moment(2), "def").await.unwrap();
-    let row =
-        sqlx::query("SELECT * FROM processes WHERE id = ?").bind(first).fetch_one(&kept.store.reader).await.unwrap();
-    assert_eq!((row.get::<i64, _>("pid"), row.get::<&str, _>("policy_hash")), (41, "def"));
-    assert!(row.get::<String, _>("heartbeat") > row.get::<String, _>("started"));
+    kept.store.clone().heartbeat(moment(2), "def", Some("ghi")).await.unwrap();
+    let one = Process {
+        pid: 41,
+        command: "mcp".into(),
+        started: moment(0),
+        heartbeat: moment(2),
+        policy_hash: "def".into(),
+        refused: Some("ghi".into()),
+    };
+    assert_eq!(kept.store.processes(moment(1)).await.unwrap(), [one], "the other one was not heard for long");
+    assert_eq!(kept.store.processes(moment(0)).await.unwrap().len(), 2);
+    kept.store.end_process(moment(3)).await.unwrap();
+    let left = kept.store.processes(moment(0)).await.unwrap();
+    assert_eq!(left.iter().map(|process| process.pid).collect::<Vec<_>>(), [42]);
 }
 
 #[tokio::test]

@@ -221,7 +221,7 @@ async fn a_budget_without_room_refuses_for_all_and_nothing_is_set_aside() {
 #[tokio::test]
 async fn what_a_dead_process_had_set_aside_is_recorded_once_when_its_lease_ends() {
     let kept = Fixture::new().await;
-    let dead = kept.store.register_process(7, "abc", minute(0)).await.unwrap();
+    let dead = kept.store.register_process(7, "mcp", "abc", minute(0)).await.unwrap();
     let mut lost = request("a", "ann", 1);
     lost.reserve(&kept.store, "big", 60, &all(1_000)).await;
     kept.store.settle(lost.outcome.id, 1, NanoUsd(10)).await.unwrap();

@@ -55,9 +55,9 @@ async fn only_processes_that_go_on_follow_a_policy() {
     let fixture = Fixture::new().await;
     let second = |number| moment(0) + Duration::from_secs(number);
     for (policy, beats) in [("ended", vec![]), ("gone", vec![1]), ("old", vec![1, 60]), ("new", vec![70])] {
-        fixture.store.register_process(7, policy, second(0)).await.unwrap();
+        fixture.store.register_process(7, "mcp", policy, second(0)).await.unwrap();
         for beat in beats {
-            fixture.store.heartbeat(second(beat), policy).await.unwrap();
+            fixture.store.heartbeat(second(beat), policy, None).await.unwrap();
         }
     }
     assert_eq!(fixture.store.followed_policies(second(30)).await.unwrap(), ["old", "new"]);

@@ -63,6 +63,10 @@ async fn play(step: Step, request: Option<&Recorded>, to: &mut OwnedWriteHalf) -
             tokio::time::sleep(delay).await;
             return Box::pin(play(*step, request, to)).await;
         }
+        Step::Once(mut told, step) => {
+            let _ = told.wait_for(|told| *told).await;
+            return Box::pin(play(*step, request, to)).await;
+        }
         Step::Reply(reply) if request.is_some_and(Recorded::is_stream) => {
             let wants_usage = request.is_some_and(Recorded::wants_usage);
             stream(Stream::of_reply(&reply, wants_usage), to).await?;

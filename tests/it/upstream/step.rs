@@ -8,6 +8,7 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::http::Recorded;
 use super::stream::Stream;
@@ -32,6 +33,8 @@ pub enum Step {
     /// Headers without an end.
     EndlessHead,
     After(Duration, Box<Step>),
+    /// When the test says so.
+    Once(watch::Receiver<bool>, Box<Step>),
     /// A whole reply, byte by byte, so much apart.
     Drip(Reply, Duration),
     /// A whole reply that ends in its middle.
