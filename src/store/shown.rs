@@ -58,7 +58,7 @@ impl Store {
     /// has no heartbeat after its start.
     pub async fn followed_policies(&self, since: Timestamp) -> Result<Vec<String>> {
         let rows = sqlx::query_scalar(
-            "SELECT policy_hash FROM processes WHERE heartbeat >= ? AND heartbeat > started ORDER BY id",
+            "SELECT policy_hash FROM processes WHERE heartbeat >= ? AND heartbeat > started AND ended IS NULL ORDER BY id",
         )
         .bind(time(since))
         .fetch_all(&self.reader)
