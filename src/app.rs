@@ -5,6 +5,7 @@
 
 mod forget;
 mod reload;
+mod sleepers;
 mod upkeep;
 
 pub use reload::PolicyFile;
@@ -39,6 +40,8 @@ pub struct App {
     pub store: Store,
     pub metrics: Metrics,
     pub gateway: Gateway,
+    /// The gateway's own, for what is asked of a server beside requests.
+    sender: Sender,
     pub toolbox: Toolbox,
     /// This process's row in the ledger.
     process: i64,
@@ -63,7 +66,8 @@ impl App {
         let process = store.register_process(std::process::id(), command, &policy.hash, Timestamp::now()).await?;
         let metrics = Metrics::install()?;
         metrics.set_policy(&policy);
-        let gateway = Gateway::new(policy, Sender::new()?, store.clone(), metrics.clone());
+        let sender = Sender::new()?;
+        let gateway = Gateway::new(policy, sender.clone(), store.clone(), metrics.clone());
         let now = Timestamp::now();
         match store.open_models(now).await {
             Ok(open) => gateway.recall(&open, now),
@@ -74,12 +78,17 @@ impl App {
         }
         let toolbox = Toolbox::new(store.clone(), gateway.clone());
         metrics.set_tools(toolbox.specs().iter().map(|spec| spec.name));
-        Ok(Self { store, metrics, gateway, toolbox, process, refused: reload::Refused::default(), writer })
+        Ok(Self { store, metrics, gateway, sender, toolbox, process, refused: reload::Refused::default(), writer })
     }
 
     /// The policy that decides now.
     pub fn policy(&self) -> Arc<Policy> {
         self.gateway.policy()
+    }
+
+    /// Asks the local servers once which models they have in memory, for a command that only looks.
+    pub async fn look_at_models(&self) {
+        sleepers::look_once(self).await;
     }
 
     /// `taskgate mcp`: until the input ends and everything is answered, or until a signal.
@@ -92,7 +101,8 @@ impl App {
             ended
         };
         let beside = (stop_on_signal(&stop), upkeep::of_a_session(self, &stop), follower.follow(self, &stop));
-        let (ended, (), (), ()) = tokio::join!(door, beside.0, beside.1, beside.2);
+        let sleepers = sleepers::watch(self, &stop);
+        let (ended, (), (), (), ()) = tokio::join!(door, beside.0, beside.1, beside.2, sleepers);
         Ok(ended?)
     }
 
@@ -111,7 +121,8 @@ impl App {
             ended
         };
         let beside = (stop_on_signal(&stop), upkeep::of_a_server(self, &stop), follower.follow(self, &stop));
-        let (ended, (), (), ()) = tokio::join!(door, beside.0, beside.1, beside.2);
+        let sleepers = sleepers::watch(self, &stop);
+        let (ended, (), (), (), ()) = tokio::join!(door, beside.0, beside.1, beside.2, sleepers);
         Ok(ended?)
     }
 

@@ -56,6 +56,7 @@ struct Explained {
 
 async fn explain_call(app: &App, tool: &str, asked: &Arguments) -> Result<Explained> {
     let arguments = arguments_for(app, tool, &asked.pairs, asked.json.as_deref())?;
+    app.look_at_models().await;
     let rehearsal = app.toolbox.explain(tool, arguments, context()).await?;
     Ok(Explained { text: story::rehearsal(&rehearsal, &app.policy()), json: json!(rehearsal) })
 }

@@ -156,6 +156,7 @@ fn excluded(why: Exclusion, candidate: &Candidate, policy: &Policy) -> String {
         }
         Exclusion::BudgetSpent => "a budget is spent".to_owned(),
         Exclusion::Unpriced => "hosted and without a price: no budget could be held".to_owned(),
+        Exclusion::NotLoaded => "not loaded, and no time to wait for it".to_owned(),
         Exclusion::NoKey => {
             let model = policy.models.get(&candidate.model);
             let advice = model.and_then(|model| policy.backend_of(model)?.key_advice());

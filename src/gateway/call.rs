@@ -96,11 +96,9 @@ impl Run<'_> {
     ) -> Result<(Attempt, Admission), End> {
         let patience = self.meter.attempt_time(Instant::now(), more);
         let attempt = self.paid_for(model, kind, worst_case, patience).await?;
-        let may = match self.admitted(model, kind, worst_case) {
-            // Last of all: a probe is one only once it is sent.
-            Ok(()) => self.well_enough(model, kind),
-            Err(end) => Err(end),
-        };
+        let may = self.admitted(model, kind, worst_case).and_then(|()| self.awake_enough(model, kind, more));
+        // Last of all: a probe is one only once it is sent.
+        let may = may.and_then(|()| self.well_enough(model, kind));
         match may {
             Ok(admission) => Ok((attempt, admission)),
             Err(end) => {
@@ -220,7 +218,8 @@ impl Run<'_> {
         // Before the call: a panic in it must not lose the row.
         self.attempts.push(attempt);
         let started = Instant::now();
-        let timeouts = Meter::cut(model.timeouts, self.meter.attempt_time(started, more));
+        let was_asleep = self.snapshot.asleep(model).is_some();
+        let timeouts = Meter::cut(self.patience(model), self.meter.attempt_time(started, more));
         let (name, progress) = (&model.spec.name, &self.ask.progress);
         let (mut bytes, mut noted) = (0, 0);
         let mut on_text = |text: &str| {
@@ -234,6 +233,7 @@ impl Run<'_> {
         let call = Call { backend, model, request, timeouts, stream: true, cancel: &self.cancel };
         let answer = self.inner.upstream.send(call, &mut on_text).await;
         let evidence = self.evidence(&answer, model.timeouts, timeouts);
+        let evidence = self.unless_asleep(model, was_asleep, &answer, evidence);
         let (usage, usage_source) = usage(&answer, request);
         let cost = model.price.map_or(NanoUsd::ZERO, |price: Price| price.cost(usage));
         self.meter.spend(cost);

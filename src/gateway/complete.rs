@@ -154,6 +154,7 @@ async fn answer(inner: &Inner, ask: Ask, (cancel, beginning): (CancellationToken
     let snapshot = inner.snapshot();
     let policy = &snapshot.policy;
     let decision = decide(policy, &ask.signals, &snapshot.view());
+    snapshot.warm(&decision);
     let route = policy.route(&ask.signals.target, &ask.signals.projects, &ask.signals.caller);
     let mut settled = Settled::new(ask.signals.clone(), decision.clone());
     let mut completion = Completion::None;

@@ -2,8 +2,9 @@
 //! go in, a decision comes out. `explain` and the request path call exactly this.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use super::budgets;
+use super::{asleep, budgets};
 use crate::classify;
 use crate::health::Ailment;
 use crate::limit::Spent;
@@ -20,13 +21,15 @@ pub struct View {
     pub unwell: BTreeMap<ModelName, Ailment>,
     /// What budgets have spent in their present periods, as far as it is known here.
     pub spent: BTreeMap<BudgetName, Spent>,
+    /// Models that are not loaded, and how long each still needs until it can answer.
+    pub asleep: BTreeMap<ModelName, Duration>,
 }
 
 impl View {
     pub fn of(policy: &Policy, unwell: BTreeMap<ModelName, Ailment>) -> Self {
         let unusable = policy.backends.values().filter(|backend| !backend.is_usable());
         let without_key = unusable.map(|backend| backend.name.clone()).collect();
-        Self { without_key, unwell, spent: BTreeMap::new() }
+        Self { without_key, unwell, ..Self::default() }
     }
 }
 
@@ -55,15 +58,17 @@ pub fn decide(policy: &Policy, signals: &Signals, view: &View) -> Decision {
     let wanted = wanted_tier(policy, route, complexity.score, &mut reasons);
     let start = capped(policy, route, wanted, &mut reasons);
     let out = |model: &ModelName, rank| {
-        barred_by_route(policy, route, start, rank).or_else(|| unfit(policy, signals, view, model))
+        barred_by_route(policy, route, start, rank)
+            .or_else(|| unfit(policy, signals, view, model).or_else(|| out_of_time(route, view, model)))
     };
     let mut candidates = ordered(policy, start, out);
     let ended = budgets::end_where_rejected(policy, signals, view, &mut candidates);
     // The excluded ones go last, so that the order of the others is the order of trying.
     candidates.sort_by_key(|candidate| candidate.excluded.is_some());
-    reasons.extend(candidates.iter().filter_map(left_alone));
+    reasons.extend(candidates.iter().filter_map(|candidate| left_alone(candidate, view)));
     reasons.extend(budgets::left_out(policy, signals, view, &candidates));
     reasons.extend(ended);
+    reasons.extend(candidates.first().and_then(|candidate| waited_for(candidate, view)));
     if candidates.iter().all(|candidate| candidate.excluded.is_some()) {
         reasons.push(Reason::new("nobody", "No model may be called: logic alone answers."));
     }
@@ -171,7 +176,7 @@ fn barred_by_route(policy: &Policy, route: &Route, start: usize, rank: usize) ->
 }
 
 /// A model that would have been in at another moment.
-fn left_alone(candidate: &Candidate) -> Option<Reason> {
+fn left_alone(candidate: &Candidate, view: &View) -> Option<Reason> {
     let model = &candidate.model;
     match candidate.excluded? {
         Exclusion::Unhealthy => {
@@ -187,8 +192,25 @@ fn left_alone(candidate: &Candidate) -> Option<Reason> {
         }
         // Told with the budget's name.
         Exclusion::BudgetSpent | Exclusion::Unpriced => None,
+        Exclusion::NotLoaded => {
+            let load = view.asleep.get(model).copied().unwrap_or_default();
+            Some(Reason::new("not_loaded", format!("{}.", asleep::told(model, load))))
+        }
         Exclusion::AboveMaxTier | Exclusion::NoKey | Exclusion::MissingCapability | Exclusion::NotAllowed => None,
     }
+}
+
+/// The one that is asked first, if it has to be loaded before it can answer.
+fn waited_for(first: &Candidate, view: &View) -> Option<Reason> {
+    let load = view.asleep.get(&first.model).filter(|_| first.excluded.is_none())?;
+    Some(Reason::new("loading", format!("{}, and there is time for that.", asleep::told(&first.model, *load))))
+}
+
+/// A model that is not loaded, and could not answer before the request has to go on.
+fn out_of_time(route: &Route, view: &View, name: &ModelName) -> Option<Exclusion> {
+    let load = view.asleep.get(name)?;
+    let time = route.envelope.attempt_time(route.envelope.deadline, true);
+    (!asleep::is_worth_the_wait(*load, time)).then_some(Exclusion::NotLoaded)
 }
 
 fn unfit(policy: &Policy, signals: &Signals, view: &View, name: &ModelName) -> Option<Exclusion> {

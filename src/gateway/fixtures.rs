@@ -92,6 +92,8 @@ fn backend(name: &str, location: Location) -> (crate::names::BackendName, Backen
         key_variable: None,
         key_file: None,
         location,
+        status: None,
+        prewarm: false,
     };
     (name.into(), backend)
 }

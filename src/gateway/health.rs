@@ -12,7 +12,7 @@ use super::decide::View;
 use super::dispatch::{End, Run};
 use super::parts::{Inner, Snapshot};
 use crate::error::Kind;
-use crate::health::{Admission, Ailment, Evidence, State, Turn, evidence};
+use crate::health::{Admission, Ailment, Evidence, Residents, State, Turn, evidence};
 use crate::names::ModelName;
 use crate::policy::{Model, Timeouts};
 use crate::provider::Answer;
@@ -39,6 +39,11 @@ impl Gateway {
         self.show_health();
     }
 
+    /// What is known of local models that sleep, for whoever looks after them.
+    pub fn residents(&self) -> Residents {
+        self.0.snapshot().residents.clone()
+    }
+
     /// Sets the gauges. Beside calls, the passing of time alone makes an open breaker half-open.
     pub fn show_health(&self) {
         self.0.show_health();
@@ -56,8 +61,9 @@ impl Gateway {
 impl Snapshot {
     /// The world as the decision may know it.
     pub(super) fn view(&self) -> View {
+        let asleep = self.policy.models.iter().filter_map(|(name, model)| Some((name.clone(), self.asleep(model)?)));
         let spent = self.purse().spent(Timestamp::now());
-        View { spent, ..View::of(&self.policy, self.board.out(now())) }
+        View { spent, asleep: asleep.collect(), ..View::of(&self.policy, self.board.out(now())) }
     }
 
     pub(super) fn is_well(&self, model: &ModelName) -> bool {

@@ -5,11 +5,13 @@
 //! - `dispatch`: the candidate loop; `call`: one candidate; `retry`: what a failure means for the next step (pure)
 //! - `meter`: the envelope of time, attempts and money (pure); `money`: what is set aside for a call, and the budgets that
 //!   pay for it; `budgets`: what spent ones mean for a decision (pure); `format`: the answer formats that backends take
+//! - `asleep`: local models that are not loaded
 //! - `health`: who is well, asked before a call and told after it
 //! - `record`: the outcome; `settle`: to the caller, and to its three readers; `rehearse`: what would happen, for `explain`
 //!
 //! It knows neither tools nor doors: what it needs of them comes with the ask.
 
+mod asleep;
 mod budgets;
 mod call;
 mod complete;

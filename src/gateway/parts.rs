@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::format::FormatMemory;
 use super::{Ledger, Upstream};
 use crate::cache::Answers;
-use crate::health::Board;
+use crate::health::{Board, Residents};
 use crate::limit::{Limiter, Purse, RetryBudget};
 use crate::policy::Policy;
 use crate::request::RequestId;
@@ -42,6 +42,7 @@ pub(super) struct Snapshot {
     pub answers: Answers,
     pub limiter: Limiter,
     pub board: Board,
+    pub residents: Residents,
     purse: Mutex<Purse>,
 }
 
@@ -51,6 +52,7 @@ impl Snapshot {
             answers: Answers::new(policy.cache_max_bytes),
             limiter: Limiter::new(&policy),
             board: Board::of(&policy),
+            residents: Residents::default(),
             purse: Mutex::default(),
             policy,
         }
@@ -63,6 +65,7 @@ impl Snapshot {
             answers: if same_size { self.answers.clone() } else { Answers::new(policy.cache_max_bytes) },
             limiter: self.limiter.followed_by(&policy),
             board: self.board.followed_by(&policy),
+            residents: self.residents.clone(),
             purse: Mutex::new(self.purse().followed_by(&self.policy.budgets, &policy.budgets)),
             policy,
         }

@@ -9,6 +9,7 @@ mod keys;
 mod limits;
 mod models;
 mod routes;
+mod status;
 mod tiers;
 
 use std::collections::BTreeMap;

@@ -39,7 +39,7 @@ pub fn difference(old: &Policy, new: &Policy) -> String {
 
 /// A key can be compared only as a part of its backend's identity.
 fn backends(policy: &Policy) -> impl Iterator<Item = (&crate::names::BackendName, impl PartialEq)> {
-    let all = |backend: &Backend| (backend.identity(), backend.location);
+    let all = |backend: &Backend| (backend.identity(), backend.location, backend.status.clone(), backend.prewarm);
     policy.backends.iter().map(move |(name, backend)| (name, all(backend)))
 }
 

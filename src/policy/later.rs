@@ -13,9 +13,6 @@ struct Later {
 }
 
 const NOT_YET: &[Later] = &[
-    Later { at: "backends.*.status.kind", harmless: &["none"] },
-    Later { at: "backends.*.status.url", harmless: &[] },
-    Later { at: "backends.*.prewarm", harmless: &["false"] },
     Later { at: "classifier.explore", harmless: &["0%"] },
     Later { at: "routes.*.match.endpoints", harmless: &[] },
     Later { at: "routes.*.match.callers", harmless: &[] },

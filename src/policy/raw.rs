@@ -60,7 +60,7 @@ pub struct RawBackend {
     #[schemars(required)]
     pub location: Option<RawLocation>,
     pub status: Option<RawStatus>,
-    /// Load the local model at start.
+    /// Load the models of a local backend when the process starts, without waiting for it. Default: false.
     pub prewarm: Option<bool>,
 }
 
@@ -79,6 +79,7 @@ pub enum RawLocation {
 pub struct RawStatus {
     #[schemars(required)]
     pub kind: Option<RawStatusKind>,
+    /// Where to ask. Default: base_url without its /v1. ${NAME} and ${NAME:-default} are replaced.
     #[schemars(extend("x-env" = true))]
     pub url: Option<String>,
 }

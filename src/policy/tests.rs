@@ -11,6 +11,7 @@ mod lint_models;
 mod lint_routes;
 mod refused;
 mod secrets;
+mod status;
 
 fn compile(text: &str) -> Compiled {
     super::compile(text, "routing.yaml", &|_| None)

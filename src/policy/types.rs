@@ -46,6 +46,25 @@ pub struct Backend {
     /// The file that the key was read from.
     pub key_file: Option<PathBuf>,
     pub location: Location,
+    pub status: Option<StatusEndpoint>,
+    /// Its models are loaded when the process starts.
+    pub prewarm: bool,
+}
+
+/// Where a backend tells which models it has in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusEndpoint {
+    pub kind: StatusKind,
+    /// Without a trailing slash.
+    pub url: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatusKind {
+    /// `/api/ps`, `/api/tags`.
+    Ollama,
+    /// `/health`.
+    LlamaCpp,
 }
 
 /// Tells whether a model or a backend of one policy is still the same in the next: what was learned of it holds as long

@@ -78,6 +78,8 @@ mod tests {
             key_variable: None,
             key_file: None,
             location: Location::Local,
+            status: None,
+            prewarm: false,
         }
     }
 

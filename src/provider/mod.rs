@@ -12,6 +12,7 @@ mod read;
 mod refusal;
 mod sender;
 mod sse;
+mod status;
 mod stream;
 mod trouble;
 mod wait;
@@ -19,3 +20,4 @@ mod whole;
 mod wire;
 
 pub use sender::{Answer, Bounds, Call, Sender};
+pub use status::Seen;

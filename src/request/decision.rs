@@ -58,13 +58,15 @@ pub enum Exclusion {
     BudgetSpent,
     /// What it costs is not known, so the budget that pays for it could not be held.
     Unpriced,
+    /// It is not in memory, and the request has no time to wait for it.
+    NotLoaded,
 }
 
 impl Exclusion {
     /// It says something of this moment, not of the policy or the request.
     pub fn passes(self) -> bool {
         match self {
-            Self::Unhealthy | Self::Unreachable | Self::KeyRefused | Self::BudgetSpent => true,
+            Self::Unhealthy | Self::Unreachable | Self::KeyRefused | Self::BudgetSpent | Self::NotLoaded => true,
             Self::AboveMaxTier | Self::NoKey | Self::MissingCapability | Self::NotAllowed | Self::Unpriced => false,
         }
     }

@@ -10,6 +10,7 @@ mod caller;
 mod check;
 mod decision;
 mod outcome;
+mod residency;
 mod signals;
 
 pub use ask::{Ask, Check, Progress, ProgressSink, Render, Salvage, TooLong};
@@ -19,4 +20,5 @@ pub use caller::Caller;
 pub use check::{Rejection, RejectionCode, Verdict};
 pub use decision::{Candidate, Complexity, Contribution, Decision, Exclusion, Reason};
 pub use outcome::{CacheUse, Completion, Outcome, RequestId, Status, answering};
+pub use residency::Residency;
 pub use signals::{Door, Endpoint, Measures, Signal, Signals, Target};

@@ -137,6 +137,12 @@ fn why_out(candidate: &Candidate, outcome: &Outcome, policy: &Policy) -> Option<
                 Some(_) | None => format!("{left_alone} Ensure LiteLLM proxy and Ollama are running."),
             }
         }
+        Exclusion::NotLoaded => {
+            let about_it = |reason: &&Reason| reason.code == "not_loaded" && reason.text.starts_with(model.as_str());
+            let told =
+                outcome.decision.reasons.iter().find(about_it).map_or("It is not loaded.", |told| told.text.as_str());
+            format!("{told} It is being loaded now: try again then.")
+        }
         Exclusion::KeyRefused => {
             let where_to = match backend.map(|backend| (backend.key_variable.as_ref(), &backend.key_file)) {
                 Some((Some(variable), _)) => format!("the key in {variable} and restart"),

@@ -21,6 +21,7 @@ mod reload;
 mod series;
 mod server;
 mod simulate;
+mod sleepers;
 #[path = "../real/taskgate.rs"]
 mod taskgate;
 mod tidy;

@@ -52,6 +52,8 @@ impl Bench {
             key_variable: Some("DESK_KEY".to_owned()),
             key_file: None,
             location: Location::Local,
+            status: None,
+            prewarm: false,
         };
         let model = Model {
             spec: ModelSpec {

@@ -22,7 +22,9 @@ impl Meaning<'_> {
 
     fn backend(&mut self, name: &str, raw: &RawBackend) -> Option<Backend> {
         let key = self.key(name, raw);
-        let base_url = raw.base_url.as_deref().and_then(|text| self.base_url(name, text));
+        let base_url = raw.base_url.as_deref().and_then(|text| self.url(&["backends", name, "base_url"], text));
+        let status = self.status(name, raw, base_url.as_deref());
+        let prewarm = self.prewarm(name, raw);
         let location = match raw.location? {
             RawLocation::Local => Location::Local,
             RawLocation::Hosted => Location::Hosted,
@@ -34,36 +36,37 @@ impl Meaning<'_> {
             key_variable: key.variable,
             key_file: key.file,
             location,
+            status,
+            prewarm,
         })
     }
 
-    fn base_url(&mut self, name: &str, text: &str) -> Option<String> {
-        let path = ["backends", name, "base_url"];
+    pub(super) fn url(&mut self, path: &[&str], text: &str) -> Option<String> {
         let text = match expand(text, self.environment) {
             Ok(expanded) => expanded.text,
             Err(Fault::Unset(variable)) => {
-                let problem = self.error(&path, format!("the variable {variable} is not set and has no default"));
+                let problem = self.error(path, format!("the variable {variable} is not set and has no default"));
                 problem.help(format!("set it, or write ${{{variable}:-http://…}}"));
                 return None;
             }
             Err(Fault::Malformed) => {
-                self.malformed(&path);
+                self.malformed(path);
                 return None;
             }
         };
         // The address may hold a password, so it is not quoted.
         let url = Url::parse(text.trim()).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         let Some(url) = url.filter(Url::has_host) else {
-            let problem = self.error(&path, "the address is not an http:// or https:// URL");
+            let problem = self.error(path, "the address is not an http:// or https:// URL");
             problem.help("write something like http://localhost:4000/v1");
             return None;
         };
         if !url.username().is_empty() || url.password().is_some() {
-            self.error(&path, "an address must not hold a name or password").help("put the key in `api_key`");
+            self.error(path, "an address must not hold a name or password").help("put the key in `api_key`");
             return None;
         }
         if url.query().is_some() || url.fragment().is_some() {
-            self.error(&path, "an address must end with its path: no `?` or `#`");
+            self.error(path, "an address must end with its path: no `?` or `#`");
             return None;
         }
         Some(url.as_str().trim_end_matches('/').to_owned())

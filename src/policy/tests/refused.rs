@@ -273,14 +273,6 @@ fn files_with_nothing_in_them() {
 #[test]
 fn what_is_not_yet_supported_is_refused_by_name() {
     let cases: &[(&str, &str, &str, &str)] = &[
-        ("backends.*.status.kind", "location: local ", "status: { kind: ollama }\n    location: local ", "status.kind"),
-        (
-            "backends.*.status.url",
-            "location: local ",
-            "status: { kind: none, url: 'http://x' }\n    location: local ",
-            "status.url",
-        ),
-        ("backends.*.prewarm", "location: local ", "prewarm: true\n    location: local ", "prewarm"),
         ("classifier.explore", "weights: {}", "explore: 5%", "classifier.explore"),
         ("routes.*.match.endpoints", "projects: [payroll]", "endpoints: [chat]", "match.endpoints"),
         ("routes.*.match.callers", "projects: [payroll]", "callers: [ann]", "match.callers"),
@@ -301,7 +293,6 @@ fn what_is_not_yet_supported_is_refused_by_name() {
 #[test]
 fn values_that_ask_for_nothing_may_stand() {
     for (from, to) in [
-        ("location: local ", "status: { kind: none }\n    prewarm: false\n    location: local "),
         ("weights: {}", "explore: 0%"),
         ("    tier: none\n", "    tier: none\n    sticky: none\n"),
         ("retain: 90d", "retain: 90d, record_prompts: false"),

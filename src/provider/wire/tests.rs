@@ -17,6 +17,8 @@ fn sent(base_url: &str, format: Format, stream: bool, extra: Value) -> Value {
         key_variable: None,
         key_file: None,
         location: Location::Local,
+        status: None,
+        prewarm: false,
     };
     let second = std::time::Duration::from_secs(1);
     let timeouts = Timeouts { connect: second, first_token: second, idle: second, total: second };
