@@ -76,6 +76,9 @@ impl App {
         if let Err(error) = gateway.look_at_budgets().await {
             tracing::warn!("how the budgets stand is not known yet: {error}");
         }
+        if let Err(error) = upkeep::learn(&store, &gateway).await {
+            tracing::warn!("how models did in checks lately is not known: {error}");
+        }
         let toolbox = Toolbox::new(store.clone(), gateway.clone());
         metrics.set_tools(toolbox.specs().iter().map(|spec| spec.name));
         Ok(Self { store, metrics, gateway, sender, toolbox, process, refused: reload::Refused::default(), writer })

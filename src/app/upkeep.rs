@@ -13,9 +13,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::App;
 use super::forget::forget;
+use crate::classify::{LOOK_BACK, PassRates};
 use crate::error::Result;
+use crate::gateway::Gateway;
 use crate::health::State;
 use crate::request::Door;
+use crate::store::Store;
 use crate::telemetry::Period;
 
 /// How soon a request of another process shows in the metrics.
@@ -25,6 +28,10 @@ const GAUGES_EVERY: Duration = Duration::from_secs(5);
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
 /// A process that was not heard for so long is gone, without having said so.
 pub const SILENT: Duration = Duration::from_secs(45);
+/// A rate moves by days; a minute is soon enough to see what other processes found out.
+const LEARN_EVERY: Duration = Duration::from_secs(60);
+/// The newest ones; enough for a rate of each model and tool, and read within milliseconds when a process starts.
+const CHECKS_AT_MOST: u32 = 5_000;
 
 /// Whoever holds it counts the requests of processes that bind no port.
 const LEASE: &str = "tail";
@@ -34,7 +41,13 @@ const ROWS_AT_ONCE: u32 = 500;
 
 /// Beside `taskgate mcp`, until `stop`.
 pub(super) async fn of_a_session(app: &App, stop: &CancellationToken) {
-    tokio::join!(fold(app, stop), beat(app, stop), money(app, HEARTBEAT_EVERY, stop), forget(app, stop));
+    tokio::join!(
+        fold(app, stop),
+        beat(app, stop),
+        money(app, HEARTBEAT_EVERY, stop),
+        relearn(app, stop),
+        forget(app, stop)
+    );
 }
 
 /// Beside `taskgate serve`, until `stop`.
@@ -48,7 +61,15 @@ pub(super) async fn of_a_server(app: &App, stop: &CancellationToken) {
         }
     };
     let gauges = every(GAUGES_EVERY, "spend and task counts", stop, || gauges(app));
-    tokio::join!(fold(app, stop), beat(app, stop), money(app, GAUGES_EVERY, stop), forget(app, stop), tail, gauges);
+    tokio::join!(
+        fold(app, stop),
+        beat(app, stop),
+        money(app, GAUGES_EVERY, stop),
+        relearn(app, stop),
+        forget(app, stop),
+        tail,
+        gauges
+    );
 }
 
 async fn fold(app: &App, stop: &CancellationToken) {
@@ -72,6 +93,18 @@ async fn money(app: &App, period: Duration, stop: &CancellationToken) {
         app.gateway.look_at_budgets().await
     })
     .await;
+}
+
+/// Reads how the models' answers did in checks, and lets requests go by it from now on.
+pub(super) async fn learn(store: &Store, gateway: &Gateway) -> Result<()> {
+    let now = Timestamp::now();
+    let since = now.checked_sub(LOOK_BACK).unwrap_or(Timestamp::MIN);
+    gateway.learn(PassRates::new(&store.checked(since, CHECKS_AT_MOST).await?, now));
+    Ok(())
+}
+
+async fn relearn(app: &App, stop: &CancellationToken) {
+    every(LEARN_EVERY, "pass rates", stop, || learn(&app.store, &app.gateway)).await;
 }
 
 pub(super) async fn every<F: Future<Output = Result<()>>>(
@@ -200,6 +233,25 @@ mod tests {
         session.store.keep_health(&small, None, now).await.unwrap();
         gauges(&server).await.unwrap();
         assert!(server.metrics.render().contains("taskgate_breaker_state{model=\"small\"} 0"));
+    }
+
+    #[tokio::test]
+    async fn a_process_that_starts_knows_what_checks_said_to_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("taskgate.db");
+        let early = app(&database).await;
+        let ask = || fixtures::ask(CancellationToken::new());
+        let known = |app: &App| app.gateway.rehearse(&ask()).0.pass_rates;
+        let mut outcome = early.gateway.note(ask().signals, Status::Ok, Instant::now()).await;
+        outcome.attempts = vec![fixtures::rejected_attempt(1), fixtures::rejected_attempt(2)];
+        outcome.id = crate::request::RequestId(uuid::Uuid::now_v7());
+        early.store.record(&outcome).await.unwrap();
+        let late = app(&database).await;
+        assert_eq!((known(&late)[0].model.as_str(), known(&late)[0].counts), ("small", false));
+        assert!((known(&late)[0].pass_rate.sample - 2.0).abs() < 1e-3);
+        assert!(known(&early).is_empty(), "it has not looked since");
+        learn(&early.store, &early.gateway).await.unwrap();
+        assert_eq!(known(&early).len(), 1);
     }
 
     #[test]

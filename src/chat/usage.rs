@@ -18,7 +18,12 @@ impl Tokens {
     /// A likely count, for fitting and for estimates. English prose runs at about four bytes a token and tables of ids
     /// and dates at about three; the smaller figure is used, so that a fitted prompt fits.
     pub fn estimate(text: &str) -> Self {
-        Self((text.len() as u64).div_ceil(3))
+        Self::of_bytes(text.len() as u64)
+    }
+
+    /// The same, for a text of which only the length is known.
+    pub fn of_bytes(bytes: u64) -> Self {
+        Self(bytes.div_ceil(3))
     }
 
     /// No tokenizer over bytes makes more tokens than bytes: the bound that money is reserved by.

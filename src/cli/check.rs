@@ -87,7 +87,7 @@ mod tests {
         let report = check(None, &with_key, false);
         assert_eq!(report.exit_code, 0, "{}", report.text);
         assert!(report.text.contains("may go to `openai` (api.openai.com)"), "{}", report.text);
-        assert!(report.text.contains(": ok, 2 models in 2 tiers, 4 routes, hash "), "{}", report.text);
+        assert!(report.text.contains(": ok, 2 models in 2 tiers, 5 routes, hash "), "{}", report.text);
         assert!(report.text.ends_with("; 1 hint\n"), "{}", report.text);
     }
 

@@ -1,8 +1,9 @@
-//! `taskgate explain`: what a tool call would do now, and why; or, with `--request`, what a past one did. Nothing is
-//! called, changed or written down.
+//! `taskgate explain`: what a tool call would do now, and why; with `--prompt`, what a chat request would; with
+//! `--request`, what a past one did. Nothing is called, changed or written down.
 //!
 //! On a terminal it is laid out for reading; otherwise it is JSON on one line.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +12,9 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::call::{self, arguments_for};
-use super::{output, story};
+use super::{output, prompt, story};
 use crate::app::App;
+use crate::classify::chat_signals;
 use crate::error::Result;
 use crate::request::{Attempt, Caller, Door, RequestId};
 use crate::tools::CallContext;
@@ -20,7 +22,7 @@ use crate::tools::CallContext;
 #[derive(Args)]
 pub(super) struct Arguments {
     /// The tool's name
-    #[arg(value_name = "TOOL", required_unless_present = "request")]
+    #[arg(value_name = "TOOL", required_unless_present_any = ["request", "prompt", "prompt_file"])]
     tool: Option<String>,
     /// The tool's arguments as key=value; lists are separated by commas
     #[arg(value_name = "KEY=VALUE")]
@@ -28,8 +30,14 @@ pub(super) struct Arguments {
     /// The tool's arguments as one JSON object; key=value pairs are laid over it
     #[arg(long, value_name = "OBJECT")]
     json: Option<String>,
+    /// Explain a chat request instead: what a user says, or the JSON body of one; - reads it from standard input
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["tool", "pairs", "json"])]
+    prompt: Option<String>,
+    /// The same, from a file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["tool", "pairs", "json", "prompt"])]
+    prompt_file: Option<PathBuf>,
     /// Explain a past request from the ledger instead, by the id that the log gives
-    #[arg(long, value_name = "ID", conflicts_with_all = ["tool", "pairs", "json"])]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["tool", "pairs", "json", "prompt", "prompt_file"])]
     request: Option<uuid::Uuid>,
 }
 
@@ -37,6 +45,7 @@ pub(super) struct Arguments {
 pub(super) async fn run(app: &App, asked: &Arguments) -> anyhow::Result<bool> {
     let explained = match (&asked.request, &asked.tool) {
         (Some(id), _) => explain_past(app, RequestId(*id)).await,
+        (None, _) if asked.prompt.is_some() || asked.prompt_file.is_some() => explain_chat(app, asked),
         (None, tool) => explain_call(app, tool.as_deref().unwrap_or_default(), asked).await,
     };
     match explained {
@@ -59,6 +68,16 @@ async fn explain_call(app: &App, tool: &str, asked: &Arguments) -> Result<Explai
     app.look_at_models().await;
     let rehearsal = app.toolbox.explain(tool, arguments, context()).await?;
     Ok(Explained { text: story::rehearsal(&rehearsal, &app.policy()), json: json!(rehearsal) })
+}
+
+fn explain_chat(app: &App, asked: &Arguments) -> Result<Explained> {
+    let body = prompt::chat_request(asked.prompt.as_deref(), asked.prompt_file.as_deref())?;
+    let signals = chat_signals(Door::Cli, &Caller::local().name, &body);
+    let decision = app.gateway.explain(&signals);
+    Ok(Explained {
+        text: story::decision(&decision, &app.policy()),
+        json: json!({"decision": decision, "signals": signals}),
+    })
 }
 
 /// From the rows alone: the policy may have changed since.

@@ -11,6 +11,7 @@ mod demo;
 mod explain;
 mod forecast;
 mod output;
+mod prompt;
 mod render;
 mod running;
 pub mod schema;
@@ -71,8 +72,8 @@ enum Command {
     Serve,
     /// Call one tool, as an MCP client would
     Call(call::Arguments),
-    /// Show what a tool call would do now: route, complexity, models in order, worst-case cost; nothing is called. Or
-    /// what a past request did
+    /// Show what a tool call or a chat request would do now: route, complexity, models in order, worst-case cost; nothing
+    /// is called. Or what a past request did
     Explain(explain::Arguments),
     /// Tell what was asked, who answered, what it cost, and what it would have cost at the highest tier
     Usage(usage::Arguments),

@@ -4,12 +4,13 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 
 use crate::chat::{Tokens, UsageSource};
-use crate::gateway::Rehearsal;
+use crate::classify::ENOUGH;
+use crate::gateway::{KnownRate, Rehearsal};
 use crate::policy::Policy;
-use crate::request::{Attempt, AttemptKind, AttemptResult, Candidate, Decision, Exclusion, Outcome, Status};
+use crate::request::{Attempt, AttemptKind, AttemptResult, Candidate, Decision, Exclusion, Outcome, PassRate, Status};
 
 /// The decision whole: route, score with every signal, models in order with why each is in or out.
-fn decision(decision: &Decision, policy: &Policy) -> String {
+pub(super) fn decision(decision: &Decision, policy: &Policy) -> String {
     let mut parts: Vec<String> = decision.reasons.iter().map(|reason| format!("  {}", reason.text)).collect();
     if !decision.complexity.contributions.is_empty() {
         parts.push(format!("\nComplexity {:.2}\n{}", decision.complexity.score, signals(decision)));
@@ -34,7 +35,21 @@ pub(super) fn rehearsal(rehearsal: &Rehearsal, policy: &Policy) -> String {
         }
         text += &format!("\n\nOne call\n{table}");
     }
+    if !rehearsal.pass_rates.is_empty() {
+        text += &format!("\n\nChecks lately\n{}", pass_rates(&rehearsal.pass_rates));
+    }
     text
+}
+
+fn pass_rates(known: &[KnownRate]) -> String {
+    let mut table = plain();
+    for KnownRate { model, pass_rate, counts } in known {
+        let PassRate { rate, sample, prior } = pass_rate;
+        let few = if *counts { String::new() } else { format!("; fewer than {ENOUGH} change nothing") };
+        let passed = format!("{:.0}% pass, over a prior of {:.0}%", rate * 100.0, prior * 100.0);
+        table.add_row([format!("  {model}"), passed, format!("{sample:.1} checks count{few}")]);
+    }
+    table.to_string()
 }
 
 /// A past request whole: when, what was decided, what was tried, how it ended.
@@ -146,6 +161,7 @@ fn excluded(why: Exclusion, candidate: &Candidate, policy: &Policy) -> String {
     match why {
         Exclusion::AboveMaxTier => "above the route's max_tier".to_owned(),
         Exclusion::MissingCapability => "lacks a capability that the request needs".to_owned(),
+        Exclusion::TooLong => "the prompt does not fit its context".to_owned(),
         Exclusion::NotAllowed => "the policy does not go that way (escalate, fallback)".to_owned(),
         Exclusion::Unhealthy => format!("failed lately; left alone for up to {:?}", policy.breaker.open),
         Exclusion::Unreachable => {

@@ -16,7 +16,7 @@ use crate::error::{Error, Kind};
 use crate::health::{Admission, Evidence};
 use crate::limit::{Patience, Permit};
 use crate::names::ModelName;
-use crate::policy::{Backend, Model};
+use crate::policy::{Backend, ChatCheck, Model};
 use crate::provider::{Answer, Call};
 use crate::request::{Attempt, AttemptKind, AttemptResult, Candidate, Progress, Verdict};
 
@@ -264,7 +264,8 @@ impl Run<'_> {
 
     /// The verdict goes into the row of the attempt that was just made.
     fn judge(&mut self, candidate: &Candidate, reply: Reply) -> End {
-        let verdict = self.ask.check.as_ref().map(|check| check(&reply));
+        let checks = self.route.verdict(&self.ask.signals.target);
+        let verdict = self.ask.check.as_ref().filter(|_| checks != ChatCheck::Off).map(|check| check(&reply));
         let (result, rejection) = match verdict {
             None => (AttemptResult::Unchecked, None),
             Some(Verdict::Accepted) => (AttemptResult::Accepted, None),
@@ -274,7 +275,7 @@ impl Run<'_> {
             attempt.result = result;
             attempt.rejection = rejection.clone();
         }
-        match rejection {
+        match rejection.filter(|_| checks == ChatCheck::Hold) {
             None => End::Answer(Box::new(CachedAnswer {
                 model: candidate.model.clone(),
                 tier: candidate.tier.clone(),

@@ -2,8 +2,16 @@
 
 use serde_json::Map;
 
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
 use super::*;
 use crate::chat::{Format, Message};
+use crate::gateway::Gateway;
+use crate::gateway::fixtures::{Kept, Script, Step, ask, chat_signals, policy, with_route};
+use crate::request::{Ask, AttemptResult as How, Completion, Outcome, Status};
+use crate::telemetry::Metrics;
 
 fn request() -> ChatRequest {
     ChatRequest {
@@ -58,4 +66,32 @@ fn what_is_paid_for_follows_from_what_was_reported_and_heard() {
     for (what, settled, expected) in cases {
         assert_eq!(settled, expected, "{what}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_verdict_on_free_chat_does_is_for_the_route_to_say() {
+    let cases = [
+        (ChatCheck::Record, "bad", vec![("small", How::Rejected)]),
+        (ChatCheck::Off, "bad", vec![("small", How::Unchecked)]),
+        (ChatCheck::Hold, "good", vec![("small", How::Rejected), ("big", How::Accepted)]),
+    ];
+    for (check, expected, tried) in cases {
+        let asked = Ask { signals: chat_signals(100), ..ask(CancellationToken::new()) };
+        let (outcome, completion) = judged(check, asked).await;
+        let Completion::Answer(reply) = completion else { panic!("{check:?}: {outcome:?}") };
+        let ended: Vec<_> = outcome.attempts.iter().map(|attempt| (attempt.model.as_str(), attempt.result)).collect();
+        assert_eq!((outcome.status, reply.text.as_str(), ended), (Status::Ok, expected, tried), "{check:?}");
+        assert_eq!(outcome.attempts[0].rejection.is_some(), check != ChatCheck::Off, "a verdict is written down");
+    }
+    // A tool has to read its answer: the route's word for chat changes nothing.
+    let (outcome, _) = judged(ChatCheck::Off, ask(CancellationToken::new())).await;
+    assert_eq!(outcome.attempts[0].result, How::Rejected);
+}
+
+/// The small model's answer is bad, the big one's good, and the route says this of checks.
+async fn judged(check: ChatCheck, ask: Ask) -> (Outcome, Completion) {
+    let script = Script::new([("small", vec![Step::Says("bad")]), ("big", vec![Step::Says("good")])]);
+    let policy = Arc::new(with_route(policy(), |route| route.check = check));
+    let ledger = Box::new(Arc::new(Kept::default()));
+    Gateway::with_parts(policy, Box::new(script), ledger, Metrics::for_tests()).complete(ask).await
 }

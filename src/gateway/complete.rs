@@ -14,9 +14,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::decide::{decide, nobody_wanted};
+use super::decide::{View, decide, nobody_wanted};
 use super::dispatch::Run;
 use super::format::FormatMemory;
+use super::memory::Memory;
 use super::parts::{Beginning, Inner, Snapshot};
 use super::record::{self, Settled};
 use super::settle::{End, settle};
@@ -51,6 +52,7 @@ impl Gateway {
             current: RwLock::new(Arc::new(Snapshot::new(policy))),
             retries: Mutex::default(),
             formats: FormatMemory::default(),
+            memory: Memory::default(),
             requests: TaskTracker::new(),
             ending: CancellationToken::new(),
             shutdown: CancellationToken::new(),
@@ -153,7 +155,8 @@ async fn answer(inner: &Inner, ask: Ask, (cancel, beginning): (CancellationToken
     let _in_flight = inner.metrics.request_started(ask.signals.door);
     let snapshot = inner.snapshot();
     let policy = &snapshot.policy;
-    let decision = decide(policy, &ask.signals, &snapshot.view());
+    let known = inner.view_of(&snapshot, &ask.signals, ask.conversation);
+    let decision = decide(policy, &ask.signals, &View { draw: Some(fastrand::f64()), ..known });
     snapshot.warm(&decision);
     let route = policy.route(&ask.signals.target, &ask.signals.projects, &ask.signals.caller);
     let mut settled = Settled::new(ask.signals.clone(), decision.clone());
@@ -182,7 +185,9 @@ async fn answer(inner: &Inner, ask: Ask, (cancel, beginning): (CancellationToken
     if settled.status != Status::Ok && settled.status != Status::Cached && settled.failure.is_none() {
         settled.failure = Some(record::why_nobody(policy, &decision));
     }
-    (record::outcome(settled, policy, beginning), completion)
+    let outcome = record::outcome(settled, policy, beginning);
+    inner.memory.answered(ask.conversation, outcome.model.as_ref());
+    (outcome, completion)
 }
 
 fn status(completion: &Completion, cache: CacheUse, cancelled: bool, answers_anyway: bool) -> Status {
@@ -266,7 +271,7 @@ fn key(ask: &Ask, run: &Run<'_>) -> CacheKey {
         caller: &ask.caller.name,
         target: ask.signals.target.as_str(),
         policy_hash: &run.policy.hash,
-        prompt_version: ask.prompt_version,
+        prompt_version: &ask.signals.prompt_version,
         requests: run.first_requests(),
     })
 }

@@ -4,8 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::begin::{self, Given};
 use super::{asleep, budgets};
-use crate::classify;
+use crate::chat::Tokens;
+use crate::classify::{self, Track};
 use crate::health::Ailment;
 use crate::limit::Spent;
 use crate::names::{BackendName, BudgetName, ModelName, RouteName, TierName};
@@ -13,7 +15,7 @@ use crate::policy::{Model, Policy, Route, RouteTier};
 use crate::request::{Candidate, Complexity, Decision, Exclusion, Reason, Signals};
 
 /// What the decision may know of the world beyond the policy's text.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct View {
     /// Backends that cannot be called because their key is not set.
     pub without_key: BTreeSet<BackendName>,
@@ -23,13 +25,18 @@ pub struct View {
     pub spent: BTreeMap<BudgetName, Spent>,
     /// Models that are not loaded, and how long each still needs until it can answer.
     pub asleep: BTreeMap<ModelName, Duration>,
+    /// How the models' answers to this question did in checks.
+    pub tracks: BTreeMap<ModelName, Track>,
+    /// From 0 to 1, for what is left to chance; `None`: what usually happens.
+    pub draw: Option<f64>,
+    /// The model that answered this conversation last.
+    pub sticky: Option<ModelName>,
 }
 
 impl View {
     pub fn of(policy: &Policy, unwell: BTreeMap<ModelName, Ailment>) -> Self {
         let unusable = policy.backends.values().filter(|backend| !backend.is_usable());
-        let without_key = unusable.map(|backend| backend.name.clone()).collect();
-        Self { without_key, unwell, ..Self::default() }
+        Self { without_key: unusable.map(|backend| backend.name.clone()).collect(), unwell, ..Self::default() }
     }
 }
 
@@ -56,16 +63,16 @@ pub fn decide(policy: &Policy, signals: &Signals, view: &View) -> Decision {
     let mut reasons = vec![matched];
     reasons.extend(budgets::running_low(policy, signals, view));
     let wanted = wanted_tier(policy, route, complexity.score, &mut reasons);
-    let start = capped(policy, route, wanted, &mut reasons);
-    let out = |model: &ModelName, rank| {
-        barred_by_route(policy, route, start, rank)
-            .or_else(|| unfit(policy, signals, view, model).or_else(|| out_of_time(route, view, model)))
-    };
+    let capped = capped(policy, route, wanted, &mut reasons);
+    let given = Given { policy, route, signals, view };
+    let (start, first) = begin::place(given, capped, &mut reasons);
+    let out = |model: &ModelName, rank| barred_by_route(policy, route, start, rank).or_else(|| kept_out(given, model));
     let mut candidates = ordered(policy, start, out);
+    candidates.sort_by_key(|candidate| first.is_some() && first.as_ref() != Some(&candidate.model));
     let ended = budgets::end_where_rejected(policy, signals, view, &mut candidates);
     // The excluded ones go last, so that the order of the others is the order of trying.
     candidates.sort_by_key(|candidate| candidate.excluded.is_some());
-    reasons.extend(candidates.iter().filter_map(|candidate| left_alone(candidate, view)));
+    reasons.extend(candidates.iter().filter_map(|candidate| told(policy, signals, view, candidate)));
     reasons.extend(budgets::left_out(policy, signals, view, &candidates));
     reasons.extend(ended);
     reasons.extend(candidates.first().and_then(|candidate| waited_for(candidate, view)));
@@ -175,8 +182,8 @@ fn barred_by_route(policy: &Policy, route: &Route, start: usize, rank: usize) ->
     (!reachable).then_some(Exclusion::NotAllowed)
 }
 
-/// A model that would have been in at another moment.
-fn left_alone(candidate: &Candidate, view: &View) -> Option<Reason> {
+/// Why a model is out that would have been in at another moment, or with a shorter prompt.
+fn told(policy: &Policy, signals: &Signals, view: &View, candidate: &Candidate) -> Option<Reason> {
     let model = &candidate.model;
     match candidate.excluded? {
         Exclusion::Unhealthy => {
@@ -196,6 +203,11 @@ fn left_alone(candidate: &Candidate, view: &View) -> Option<Reason> {
             let load = view.asleep.get(model).copied().unwrap_or_default();
             Some(Reason::new("not_loaded", format!("{}.", asleep::told(model, load))))
         }
+        Exclusion::TooLong => {
+            let (needed, room) = (signals.context, room(signals, policy.models.get(model)?)?);
+            let text = format!("The prompt takes about {} tokens, and {model} has room for {}.", needed.0, room.0);
+            Some(Reason::new("context", text))
+        }
         Exclusion::AboveMaxTier | Exclusion::NoKey | Exclusion::MissingCapability | Exclusion::NotAllowed => None,
     }
 }
@@ -213,6 +225,12 @@ fn out_of_time(route: &Route, view: &View, name: &ModelName) -> Option<Exclusion
     (!asleep::is_worth_the_wait(*load, time)).then_some(Exclusion::NotLoaded)
 }
 
+/// Why a model may not be called for this request, whatever the route's tiers say.
+pub(super) fn kept_out(given: Given<'_>, name: &ModelName) -> Option<Exclusion> {
+    let Given { policy, route, signals, view } = given;
+    unfit(policy, signals, view, name).or_else(|| out_of_time(route, view, name))
+}
+
 fn unfit(policy: &Policy, signals: &Signals, view: &View, name: &ModelName) -> Option<Exclusion> {
     let model: &Model = policy.models.get(name)?;
     if view.without_key.contains(&model.backend) {
@@ -220,6 +238,9 @@ fn unfit(policy: &Policy, signals: &Signals, view: &View, name: &ModelName) -> O
     }
     if !signals.needs.is_subset(&model.spec.capabilities) {
         return Some(Exclusion::MissingCapability);
+    }
+    if room(signals, model).is_some_and(|room| signals.context > room) {
+        return Some(Exclusion::TooLong);
     }
     if let Some(why) = budgets::excluded(policy, signals, view, model) {
         return Some(why);
@@ -230,6 +251,13 @@ fn unfit(policy: &Policy, signals: &Signals, view: &View, name: &ModelName) -> O
         Ailment::Unreachable => Exclusion::Unreachable,
         Ailment::KeyRefused => Exclusion::KeyRefused,
     })
+}
+
+/// What this model has for the prompt of a conversation, which is sent as it is; a tool fits its question to each model.
+/// The size is an estimate that counts high: near the limit a prompt goes up, and is never cut in silence.
+fn room(signals: &Signals, model: &Model) -> Option<Tokens> {
+    let conversation = signals.conversation?;
+    Some(model.spec.prompt_room(conversation.max_output.unwrap_or(model.spec.max_output)))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::gateway::fixtures::{policy, signals, with_route};
+use crate::gateway::fixtures::{chat_signals, policy, signals, with_route};
 use crate::request::Measures;
 
 fn order(decision: &Decision) -> Vec<&str> {
@@ -73,6 +73,27 @@ fn what_bars_a_model_for_good_is_told_before_what_passes() {
     };
     let decision = decide(&policy(), &signals("smart_prioritize", Measures::default()), &view);
     assert_eq!(decision.candidates[1].excluded, Some(Exclusion::NoKey));
+}
+
+#[test]
+fn a_prompt_that_does_not_fit_a_model_goes_to_the_one_that_it_fits() {
+    let mut policy = policy();
+    policy.models.get_mut("big").unwrap().spec.context = Tokens(128_000);
+    let fits = decide(&policy, &chat_signals(3_072), &View::default());
+    assert_eq!(order(&fits), ["small", "big"], "4096 tokens of context, of which 1024 are for the answer");
+    let long = decide(&policy, &chat_signals(3_073), &View::default());
+    assert_eq!(order(&long), ["big"]);
+    assert_eq!(long.candidates[1].excluded, Some(Exclusion::TooLong));
+    let told = long.reasons.iter().find(|reason| reason.code == "context").unwrap();
+    assert_eq!(told.text, "The prompt takes about 3073 tokens, and small has room for 3072.");
+    // A caller who wants a short answer leaves more room; a tool fits its table to the model.
+    let mut short = chat_signals(4_000);
+    short.conversation.as_mut().unwrap().max_output = Some(Tokens(50));
+    assert_eq!(order(&decide(&policy, &short, &View::default())), ["small", "big"]);
+    let tool = Signals { context: Tokens(100_000), ..signals("smart_prioritize", Measures::default()) };
+    assert!(decide(&policy, &tool, &View::default()).candidates.iter().all(|candidate| candidate.excluded.is_none()));
+    let nobody = decide(&policy, &chat_signals(1_000_000), &View::default());
+    assert!(nobody.reasons.iter().any(|reason| reason.code == "nobody"), "{:?}", nobody.reasons);
 }
 
 #[test]

@@ -14,17 +14,17 @@ use serde_json::Map;
 use tokio_util::sync::CancellationToken;
 
 use super::{Ledger, Upstream};
-use crate::chat::{ChatRequest, Finish, Format, Message, ModelSpec, NanoUsd, Price, Reply, Tokens, Usage};
+use crate::chat::{ChatRequest, Finish, Format, Message, ModelSpec, NanoUsd, Price, Reply, Tokens, Usage, UsageSource};
 use crate::error::{Error, Kind};
 use crate::names::ModelName;
 use crate::policy::{
     Backend, Breaker, Budget, ChatCheck, Classifier, Envelope, Escalate, Fallback, Limits, Location, Match, Model,
-    Period, Policy, Retry, Route, RouteTier, Tier, Timeouts, WhenSpent,
+    Period, Policy, Retry, Route, RouteTier, Sticky, Tier, Timeouts, WhenSpent,
 };
 use crate::provider::{Answer, Call};
 use crate::request::{
-    Allowance, Ask, Attempt, Caller, Door, Measures, Outcome, Rejection, RejectionCode, RequestId, Scope, Signals,
-    Standing, Target, Verdict,
+    Allowance, Ask, Attempt, AttemptKind, AttemptResult, Caller, Conversation, Door, Endpoint, Measures, Outcome,
+    Rejection, RejectionCode, RequestId, Scope, Signals, Standing, Target, Verdict,
 };
 use crate::store::{OpenRequest, Reserved};
 
@@ -40,7 +40,7 @@ pub fn policy() -> Policy {
         backends: [backend("local", Location::Local), backend("hosted", Location::Hosted)].into(),
         models: [model("small", "local", Some(Price::default())), model("big", "hosted", Some(price))].into(),
         tiers: vec![tier("local", "small"), tier("hosted", "big")],
-        classifier: Classifier { thresholds: BTreeMap::new(), weights: BTreeMap::new() },
+        classifier: Classifier { thresholds: BTreeMap::new(), weights: BTreeMap::new(), explore: 0.05 },
         routes: vec![route()],
         budgets: Vec::new(),
         retry: Retry {
@@ -76,6 +76,7 @@ fn route() -> Route {
         max_tier: None,
         thresholds: BTreeMap::from([("hosted".into(), 0.6)]),
         temperature: Some(0.7),
+        sticky: Sticky::None,
         check: ChatCheck::Record,
         escalate: Escalate { on_rejected: true },
         fallback: Fallback { upward: true, downward: true },
@@ -131,6 +132,19 @@ pub fn signals(tool: &str, measures: Measures) -> Signals {
         needs: Default::default(),
         context: Tokens(100),
         measures,
+        conversation: None,
+        prompt_version: "1".into(),
+    }
+}
+
+/// A question of a conversation whose prompt has so many tokens.
+pub fn chat_signals(context: u64) -> Signals {
+    Signals {
+        target: Target::Endpoint(Endpoint::Chat),
+        context: Tokens(context),
+        conversation: Some(Conversation { instruction: 5, turns: 1, ..Conversation::default() }),
+        prompt_version: String::new(),
+        ..signals("", Measures::default())
     }
 }
 
@@ -139,6 +153,7 @@ pub fn ask(cancel: CancellationToken) -> Ask {
     Ask {
         signals: signals("smart_prioritize", Measures::default()),
         caller: Caller::local(),
+        conversation: None,
         render: Arc::new(|_, rejections| Ok(question(rejections))),
         check: Some(Arc::new(|reply| {
             if reply.text.contains("bad") {
@@ -146,7 +161,6 @@ pub fn ask(cancel: CancellationToken) -> Ask {
             }
             Verdict::Accepted
         })),
-        prompt_version: "1",
         salvage: Arc::new(|text| (!text.contains("secret")).then(|| text.to_owned())),
         answers_anyway: true,
         fresh: false,
@@ -163,6 +177,28 @@ fn question(rejections: &[Rejection]) -> ChatRequest {
         max_output: Tokens(100),
         format: Format::Text,
         extra: Map::new(),
+    }
+}
+
+/// An answer of `small` that a check did not accept, just now.
+pub fn rejected_attempt(n: u32) -> Attempt {
+    Attempt {
+        n,
+        model: "small".into(),
+        tier: "local".into(),
+        kind: AttemptKind::First,
+        result: AttemptResult::Rejected,
+        rejection: Some(Rejection::new(RejectionCode::WrongShape, "The answer was bad.")),
+        kept_back: None,
+        failure: None,
+        usage: REPORTED,
+        usage_source: UsageSource::Reported,
+        reserved: NanoUsd::ZERO,
+        cost: NanoUsd::ZERO,
+        started_at: Timestamp::now(),
+        ttft: None,
+        latency: SECOND,
+        http_status: Some(200),
     }
 }
 

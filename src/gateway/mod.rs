@@ -1,17 +1,19 @@
 //! The path of a request: decide, try, check, settle. READ SECOND, after `lib.rs`: `complete` is the whole story.
 //!
 //! - `complete`: one request from ask to outcome, in a task that the gateway owns
-//! - `decide`: which models, in which order, and why (pure)
+//! - `decide`: which models, in which order, and why (pure); `begin`: where conversations and pass rates let it begin
 //! - `dispatch`: the candidate loop; `call`: one candidate; `retry`: what a failure means for the next step (pure)
 //! - `meter`: the envelope of time, attempts and money (pure); `money`: what is set aside for a call, and the budgets that
 //!   pay for it; `budgets`: what spent ones mean for a decision (pure); `format`: the answer formats that backends take
 //! - `asleep`: local models that are not loaded
 //! - `health`: who is well, asked before a call and told after it
+//! - `memory`: pass rates, and who answered a conversation last
 //! - `record`: the outcome; `settle`: to the caller, and to its three readers; `rehearse`: what would happen, for `explain`
 //!
 //! It knows neither tools nor doors: what it needs of them comes with the ask.
 
 mod asleep;
+mod begin;
 mod budgets;
 mod call;
 mod complete;
@@ -23,6 +25,7 @@ mod exact_tests;
 pub(crate) mod fixtures;
 mod format;
 mod health;
+mod memory;
 mod meter;
 mod money;
 mod parts;
@@ -34,7 +37,7 @@ mod settle;
 pub use complete::Gateway;
 pub use decide::{Setback, View, decide, may_follow};
 pub use health::ModelHealth;
-pub use rehearse::{PlannedCall, Rehearsal};
+pub use rehearse::{KnownRate, PlannedCall, Rehearsal};
 
 use std::future::Future;
 use std::pin::Pin;

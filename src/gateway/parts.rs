@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::format::FormatMemory;
+use super::memory::Memory;
 use super::{Ledger, Upstream};
 use crate::cache::Answers;
 use crate::health::{Board, Residents};
@@ -25,6 +26,7 @@ pub(super) struct Inner {
     pub upstream: Box<dyn Upstream>,
     pub retries: Mutex<RetryBudget>,
     pub formats: FormatMemory,
+    pub memory: Memory,
     pub ledger: Box<dyn Ledger>,
     /// The last row could not be written: that is told once, and once again when it works.
     pub ledger_fails: AtomicBool,

@@ -53,7 +53,14 @@ pub(super) fn why_nobody(policy: &Policy, decision: &Decision) -> String {
     let unwell = decision.reasons.iter().filter(|reason| {
         matches!(
             reason.code.as_str(),
-            "unhealthy" | "unreachable" | "key_refused" | "not_loaded" | "budget_spent" | "budget_rejects" | "unpriced"
+            "unhealthy"
+                | "unreachable"
+                | "key_refused"
+                | "not_loaded"
+                | "context"
+                | "budget_spent"
+                | "budget_rejects"
+                | "unpriced"
         )
     });
     let unwell: Vec<&str> = unwell.map(|reason| reason.text.as_str()).collect();

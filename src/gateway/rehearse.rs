@@ -4,17 +4,29 @@ use serde::Serialize;
 
 use super::call::worst_case;
 use super::decide::decide;
-use super::parts::{Beginning, Snapshot};
+use super::parts::Beginning;
 use super::{Gateway, dispatch};
 use crate::chat::{NanoUsd, Tokens};
+use crate::classify::Track;
 use crate::names::ModelName;
-use crate::request::{Ask, Decision, Outcome, Signals, Status};
+use crate::request::{Ask, Decision, Outcome, PassRate, Signals, Status};
 
 /// The decision, and what one call of each model that may be asked would take.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Rehearsal {
     pub decision: Decision,
     pub calls: Vec<PlannedCall>,
+    /// Of the models whose answers to this question were checked lately.
+    pub pass_rates: Vec<KnownRate>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct KnownRate {
+    pub model: ModelName,
+    #[serde(flatten)]
+    pub pass_rate: PassRate,
+    /// There are enough checks to go by.
+    pub counts: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -31,14 +43,16 @@ pub struct PlannedCall {
 impl Gateway {
     /// The decision for signals alone: what is known of a request that asks no model.
     pub fn explain(&self, signals: &Signals) -> Decision {
-        explain(&self.0.snapshot(), signals)
+        let snapshot = self.0.snapshot();
+        decide(&snapshot.policy, signals, &self.0.view_of(&snapshot, signals, None))
     }
 
     /// Also the outcome as if nobody had answered; it is not written down.
     pub fn rehearse(&self, ask: &Ask) -> (Rehearsal, Outcome) {
         let snapshot = self.0.snapshot();
         let policy = &snapshot.policy;
-        let decision = explain(&snapshot, &ask.signals);
+        let view = self.0.view_of(&snapshot, &ask.signals, ask.conversation);
+        let decision = decide(policy, &ask.signals, &view);
         let planned = |name: &ModelName| {
             let model = policy.models.get(name)?;
             let request = dispatch::fitted(model, (ask.render)(&model.spec, &[]).ok()?);
@@ -51,10 +65,10 @@ impl Gateway {
         };
         let calls = decision.admitted().filter_map(|candidate| planned(&candidate.model)).collect();
         let outcome = self.unanswered((ask.signals.clone(), decision.clone()), Status::Degraded, Beginning::now());
-        (Rehearsal { decision, calls }, outcome)
+        (Rehearsal { decision, calls, pass_rates: view.tracks.iter().map(known).collect() }, outcome)
     }
 }
 
-fn explain(snapshot: &Snapshot, signals: &Signals) -> Decision {
-    decide(&snapshot.policy, signals, &snapshot.view())
+fn known((model, track): (&ModelName, &Track)) -> KnownRate {
+    KnownRate { model: model.clone(), pass_rate: track.rate(), counts: track.is_enough() }
 }

@@ -13,11 +13,7 @@ struct Later {
 }
 
 const NOT_YET: &[Later] = &[
-    Later { at: "classifier.explore", harmless: &["0%"] },
-    Later { at: "routes.*.match.endpoints", harmless: &[] },
     Later { at: "routes.*.match.callers", harmless: &[] },
-    Later { at: "routes.*.sticky", harmless: &["none"] },
-    Later { at: "routes.*.check", harmless: &[] },
     Later { at: "ledger.record_prompts", harmless: &["false"] },
 ];
 

@@ -31,7 +31,7 @@ pub use problems::{Problem, Problems, Severity};
 pub use shape::schema;
 pub use types::{
     Backend, Breaker, ChatCheck, Classifier, Envelope, Escalate, Fallback, Identity, Limits, Location, Match, Model,
-    Policy, Retry, Route, RouteTier, StatusEndpoint, StatusKind, Tier, Timeouts,
+    Policy, Retry, Route, RouteTier, StatusEndpoint, StatusKind, Sticky, Tier, Timeouts,
 };
 pub use vocabulary::TOOLS;
 pub use watch::Watch;

@@ -154,7 +154,7 @@ pub struct RawTimeouts {
 pub struct RawClassifier {
     /// Complexity (0 to 1) at or above goes to that tier. The first tier needs none.
     pub thresholds: Option<Named<f64>>,
-    /// The share of what pass rates alone would send up that stays local, to keep learning.
+    /// The share of what pass rates alone would send up that stays local, to keep learning. Default: 5%.
     pub explore: Option<Share>,
     /// Overrides, per signal; `taskgate explain` shows them all.
     pub weights: Option<Named<f64>>,
@@ -177,9 +177,10 @@ pub struct RawRoute {
     pub thresholds: Option<Named<f64>>,
     /// 0 to 2.
     pub temperature: Option<f64>,
-    /// Keep the model of a conversation while it works and fits.
+    /// `conversation`: keep the model of a conversation while it works and fits. Default: `none`.
     pub sticky: Option<RawSticky>,
-    /// What a check on free chat does with its verdict.
+    /// What a check on free chat does with its verdict: `record` (default) passes the answer on all the same, `hold` waits
+    /// for the verdict and goes on to the next tier, `off` checks nothing. A tool's answers are always held.
     pub check: Option<RawCheck>,
     pub escalate: Option<RawEscalate>,
     pub fallback: Option<RawFallback>,
@@ -195,6 +196,7 @@ pub struct RawRoute {
 pub struct RawMatch {
     /// Names of tools; "*" is any.
     pub tools: Option<Vec<String>>,
+    /// Ways in for OpenAI clients; a route has tools or endpoints, not both.
     pub endpoints: Option<Vec<RawEndpoint>>,
     /// Any task of one of these projects in the question.
     pub projects: Option<Vec<String>>,

@@ -121,6 +121,8 @@ pub struct Classifier {
     pub thresholds: BTreeMap<TierName, f64>,
     /// Only what the file overrides; the classifier knows the defaults.
     pub weights: BTreeMap<Signal, f64>,
+    /// The share of what pass rates alone would send up that stays, 0 to 1.
+    pub explore: f64,
 }
 
 /// One route with everything that applies to it filled in.
@@ -132,6 +134,7 @@ pub struct Route {
     pub max_tier: Option<TierName>,
     pub thresholds: BTreeMap<TierName, f64>,
     pub temperature: Option<f64>,
+    pub sticky: Sticky,
     pub check: ChatCheck,
     pub escalate: Escalate,
     pub fallback: Fallback,
@@ -145,7 +148,7 @@ pub struct Route {
 pub struct Match {
     /// `*` is any tool.
     pub tools: Option<BTreeSet<String>>,
-    pub endpoints: Option<Vec<Endpoint>>,
+    pub endpoints: Option<BTreeSet<Endpoint>>,
     /// Any task of one of these projects in the question.
     pub projects: Option<BTreeSet<String>>,
     pub callers: Option<BTreeSet<String>>,
@@ -158,10 +161,20 @@ pub enum RouteTier {
     Named(TierName),
 }
 
+/// Whether a conversation keeps its model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sticky {
+    None,
+    /// While that model is well, fits and is allowed.
+    Conversation,
+}
+
 /// What a check on free chat does with its verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChatCheck {
+    /// It is written down; the answer is passed on.
     Record,
+    /// A rejected answer is not passed on.
     Hold,
     Off,
 }
@@ -242,6 +255,16 @@ impl Policy {
     /// A tier's place in the order; `none` and unknown names have none.
     pub fn rank(&self, tier: &TierName) -> Option<usize> {
         self.tiers.iter().position(|known| known.name == *tier)
+    }
+}
+
+impl Route {
+    /// What a verdict on an answer does. A tool needs an answer that it can read, whatever the route says of chat.
+    pub fn verdict(&self, target: &Target) -> ChatCheck {
+        match target {
+            Target::Tool(_) => ChatCheck::Hold,
+            Target::Endpoint(_) => self.check,
+        }
     }
 }
 

@@ -25,11 +25,11 @@ pub type ProgressSink = Arc<dyn Fn(Progress) + Send + Sync>;
 pub struct Ask {
     pub signals: Signals,
     pub caller: Caller,
+    /// The conversation that this is a turn of; `None` where each request stands alone.
+    pub conversation: Option<ConversationKey>,
     pub render: Render,
     /// `None`: the answer is passed on unchecked.
     pub check: Option<Check>,
-    /// Changes when the prompt's wording does: part of the cache key, and of what pass rates are counted by.
-    pub prompt_version: &'static str,
     /// What a broken stream may still give.
     pub salvage: Salvage,
     /// The tool has an answer from logic if no model's is accepted: the request ends degraded, not failed.
@@ -40,6 +40,10 @@ pub struct Ask {
     /// Cancelled when the caller goes away. The request then stops the upstream call and still settles.
     pub cancel: CancellationToken,
 }
+
+/// Tells conversations apart: a hash of how one begins. No text can be read from it, and it is not written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ConversationKey(pub [u8; 32]);
 
 /// The request cannot be written small enough for this model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

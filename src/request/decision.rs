@@ -46,6 +46,8 @@ pub enum Exclusion {
     NoKey,
     /// It lacks a capability that the request needs.
     MissingCapability,
+    /// The prompt does not fit its context, and nobody may shorten it.
+    TooLong,
     /// The policy does not go that way: `fallback` and `escalate` are off in that direction.
     NotAllowed,
     /// It failed too often and is left alone for now.
@@ -67,7 +69,12 @@ impl Exclusion {
     pub fn passes(self) -> bool {
         match self {
             Self::Unhealthy | Self::Unreachable | Self::KeyRefused | Self::BudgetSpent | Self::NotLoaded => true,
-            Self::AboveMaxTier | Self::NoKey | Self::MissingCapability | Self::NotAllowed | Self::Unpriced => false,
+            Self::AboveMaxTier
+            | Self::NoKey
+            | Self::MissingCapability
+            | Self::TooLong
+            | Self::NotAllowed
+            | Self::Unpriced => false,
         }
     }
 }

@@ -19,6 +19,13 @@ pub struct Signals {
     /// A likely size of the whole question, before it is fitted to a model.
     pub context: Tokens,
     pub measures: Measures,
+    /// Of a request that is a conversation; `None` for a tool's call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<Conversation>,
+    /// Changes when the wording of the tool's prompt does; empty where there is none. Part of the cache key, and of what
+    /// pass rates are counted by.
+    #[serde(default)]
+    pub prompt_version: String,
 }
 
 words!(
@@ -76,6 +83,39 @@ pub struct Measures {
     pub output_items: u32,
 }
 
+/// What makes a conversation's question large or knotty, counted on its messages. The instruction is what the last
+/// user message says in its own words; what is pasted into it is attached.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Conversation {
+    /// Words of the instruction.
+    pub instruction: u32,
+    /// Bytes of code, quotes, tables and long text that are pasted in.
+    pub attached: u64,
+    /// Messages of the user so far.
+    pub turns: u32,
+    pub questions: u32,
+    /// Items of a list, and words such as "then" and "finally".
+    pub steps: u32,
+    /// Words such as "must", "exactly" and "at most".
+    pub constraints: u32,
+    /// Words such as "prove", "compare" and "optimize".
+    pub reasoning: u32,
+    pub numbers: u32,
+    /// Signs of arithmetic and LaTeX commands.
+    pub maths: u32,
+    /// Lines of code, and rows of tables.
+    pub code: u32,
+    pub tables: u32,
+    /// Tools that the answer may call.
+    pub tools: u32,
+    /// The answer has to fit a schema.
+    pub schema: bool,
+    pub images: u32,
+    /// The most that the answer may take, if the caller said so.
+    pub max_output: Option<Tokens>,
+}
+
 words!(
     /// What the classifier weighs: the names under `classifier.weights` in the policy.
     Signal {
@@ -88,5 +128,35 @@ words!(
         Context => "context",
         People => "people",
         OutputItems => "output_items",
+        Instruction => "instruction",
+        Attached => "attached",
+        Turns => "turns",
+        Questions => "questions",
+        Steps => "steps",
+        Constraints => "constraints",
+        Reasoning => "reasoning",
+        Numbers => "numbers",
+        Maths => "maths",
+        Code => "code",
+        Tables => "tables",
+        Tools => "tools",
+        Schema => "schema",
+        Images => "images",
     }
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_from_before_conversations_is_read_as_it_was_meant() {
+        let old = r#"{"door":"stdio","caller":"local","target":{"tool":"plan_sprint"},"projects":[],"needs":[],
+            "context":120,"measures":{"tasks":3,"edges":1,"depth":2,"load":0.5,"conflicts":0,"people":1,"output_items":3}}"#;
+        let read: Signals = serde_json::from_str(old).unwrap();
+        assert_eq!((read.conversation, read.prompt_version.as_str(), read.measures.tasks), (None, "", 3));
+        let fewer = r#"{"instruction": 7, "smells": 3}"#;
+        let read: Conversation = serde_json::from_str(fewer).unwrap();
+        assert_eq!(read, Conversation { instruction: 7, ..Conversation::default() }, "whichever version wrote it");
+    }
+}

@@ -100,8 +100,8 @@ async fn insert_request(conn: &mut SqliteConnection, outcome: &Outcome, process:
     sqlx::query(
         "INSERT INTO requests (id, at, process, door, caller, tool, route, policy_hash, tier_wanted, complexity, \
          signals, status, model, attempts, tokens_in, tokens_cached, tokens_out, cost, wasted, counterfactual, cache, \
-         latency_ms, ttft_ms, reasons, failure) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         latency_ms, ttft_ms, reasons, failure, prompt_version) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(outcome.id.to_string())
     .bind(time(outcome.at))
@@ -128,6 +128,7 @@ async fn insert_request(conn: &mut SqliteConnection, outcome: &Outcome, process:
     .bind(outcome.ttft.map(millis))
     .bind(json(&decision)?)
     .bind(&outcome.failure)
+    .bind(&signals.prompt_version)
     .execute(conn)
     .await?;
     Ok(())

@@ -8,6 +8,7 @@
 mod batches;
 mod budgets;
 mod cells;
+mod checked;
 mod database;
 mod fault;
 mod files;

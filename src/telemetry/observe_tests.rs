@@ -75,6 +75,8 @@ fn outcome(attempts: Vec<Attempt>, status: Status) -> Outcome {
             needs: Default::default(),
             context: Tokens::ZERO,
             measures: Measures::default(),
+            conversation: None,
+            prompt_version: String::new(),
         },
         policy_hash: "abc".to_owned(),
         decision: Decision {

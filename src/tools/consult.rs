@@ -67,15 +67,16 @@ fn written<A: 'static>(call: &Call<'_>, question: &Question<A>) -> Ask {
             projects: question.projects.clone(),
             context: prompt.whole_size(),
             measures: question.measures,
+            prompt_version: prompts::VERSION.to_owned(),
             ..call.signals()
         },
         caller: call.context.caller.clone(),
+        conversation: None,
         render: Arc::new(move |spec: &ModelSpec, rejections: &[Rejection]| prompt.render(spec, rejections)),
         check: Some(Arc::new(move |reply: &Reply| match judge(reply) {
             Ok(_) => Verdict::Accepted,
             Err(rejection) => Verdict::Rejected(rejection),
         })),
-        prompt_version: prompts::VERSION,
         salvage: question.salvage.clone(),
         answers_anyway: true,
         fresh: question.fresh,

@@ -119,6 +119,7 @@ fn why_out(candidate: &Candidate, outcome: &Outcome, policy: &Policy) -> Option<
         }
         Exclusion::Unpriced => format!("{model} has no price, so no budget could be held: write one in routing.yaml."),
         Exclusion::MissingCapability => format!("{model} lacks a capability that is needed."),
+        Exclusion::TooLong => format!("The prompt does not fit {model}."),
         Exclusion::NotAllowed => format!("{model} may not be asked by this route."),
         Exclusion::Unhealthy => {
             let left_alone = format!("{model} failed lately and is left alone for up to {wait:?}.");

@@ -110,7 +110,11 @@ impl Toolbox {
     pub async fn explain(&self, name: &str, arguments: Map<String, Value>, context: CallContext) -> Result<Rehearsal> {
         let tool = Tool::parse(name).ok_or_else(|| unknown(name))?;
         let mut call = self.begin(tool, context);
-        let logic = Rehearsal { decision: self.inner.gateway.explain(&call.signals()), calls: Vec::new() };
+        let logic = Rehearsal {
+            decision: self.inner.gateway.explain(&call.signals()),
+            calls: Vec::new(),
+            pass_rates: Vec::new(),
+        };
         if !tool.asks_a_model() {
             // What would change a task is not tried out.
             return Ok(logic);
@@ -224,6 +228,8 @@ impl Call<'_> {
             needs: Capabilities::new(),
             context: Tokens::ZERO,
             measures: Measures::default(),
+            conversation: None,
+            prompt_version: String::new(),
         }
     }
 

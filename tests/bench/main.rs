@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+mod classify;
 mod ledger;
 mod month;
 mod planner;
@@ -52,6 +53,8 @@ fn all(directory: &std::path::Path, month: &std::path::Path) {
     println!("memory of `taskgate mcp` after {} calls: {:.1} MB resident", 4 * CALLS, host.resident_megabytes());
 
     report("the planner on 500 tasks", planner::times());
+    report("how hard a sprint plan of 500 tasks is", classify::tool_call());
+    report("how hard a conversation of 20 KB is", classify::chat());
     drop(host);
 
     ledger::figures(month);
@@ -59,8 +62,10 @@ fn all(directory: &std::path::Path, month: &std::path::Path) {
 
 fn report(what: &str, mut times: Vec<Duration>) {
     times.sort();
-    let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1_000.0;
-    println!("{what}: median {:.2} ms, p95 {:.2} ms, {} runs", at(50), at(95), times.len());
+    let at = |percent: usize| times[(times.len() - 1) * percent / 100];
+    let (unit, scale) = if at(50) < Duration::from_micros(100) { ("µs", 1e6) } else { ("ms", 1e3) };
+    let shown = |percent: usize| format!("{:.2} {unit}", at(percent).as_secs_f64() * scale);
+    println!("{what}: median {}, p95 {}, {} runs", shown(50), shown(95), times.len());
 }
 
 /// An MCP host, as thin as it gets: one line out, one line in.

@@ -212,6 +212,8 @@ impl Month {
             needs: Default::default(),
             context: Tokens(self.random.u64(100..6_000)),
             measures: Measures { tasks: self.random.u32(1..200), edges: 12, depth: 4, ..Measures::default() },
+            conversation: None,
+            prompt_version: "1".to_owned(),
         }
     }
 }

@@ -3,9 +3,11 @@
 
 mod arguments;
 mod disk;
+mod escalation;
 mod lines;
 mod models;
 mod money;
+mod pass_rates;
 mod policy;
 mod recovery;
 mod wall;

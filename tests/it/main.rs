@@ -6,6 +6,7 @@ mod alerts;
 mod binary;
 mod command_line;
 mod dashboards;
+mod explain_chat;
 mod faults;
 mod hammer;
 mod kill;

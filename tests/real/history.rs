@@ -115,6 +115,8 @@ fn signals(way: Way, n: usize) -> Signals {
         needs: Default::default(),
         context: Tokens(900),
         measures: Measures::default(),
+        conversation: None,
+        prompt_version: String::new(),
     }
 }
 

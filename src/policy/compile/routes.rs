@@ -1,22 +1,17 @@
 //! Routes: what each matches, what then applies, and whether it can be reached at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Meaning;
 use super::limits::{Defaults, escalate, fallback};
 use crate::names::{RouteName, TierName};
-use crate::policy::raw::{RawMatch, RawRoute};
-use crate::policy::types::{ChatCheck, Match, Route, RouteTier, Tier};
+use crate::policy::raw::{RawCheck, RawEndpoint, RawMatch, RawRoute, RawSticky};
+use crate::policy::types::{ChatCheck, Match, Route, RouteTier, Sticky, Tier};
 use crate::policy::vocabulary::{TOOLS, advice};
+use crate::request::Endpoint;
 
 /// The route that `compile` adds when none matches everything.
 const CATCH_ALL: &str = "default";
-
-/// A route that is in use, with its place in the file.
-struct Placed {
-    index: usize,
-    route: Route,
-}
 
 impl Meaning<'_> {
     pub(super) fn routes(
@@ -25,7 +20,7 @@ impl Meaning<'_> {
         thresholds: &BTreeMap<TierName, f64>,
         defaults: &Defaults,
     ) -> Vec<Route> {
-        let mut routes: Vec<Placed> = Vec::new();
+        let mut routes: Vec<Route> = Vec::new();
         let raw = self.raw.routes.as_deref().unwrap_or_default();
         for (index, written) in raw.iter().enumerate() {
             self.name(index, raw);
@@ -38,9 +33,8 @@ impl Meaning<'_> {
                 continue;
             }
             self.reachable(index, &route, &routes);
-            routes.push(Placed { index, route });
+            routes.push(route);
         }
-        let mut routes: Vec<Route> = routes.into_iter().map(|placed| placed.route).collect();
         if !routes.iter().any(|route| route.matches == Match::default()) {
             let mut route = bare(CATCH_ALL.into(), defaults);
             route.thresholds = thresholds.clone();
@@ -77,6 +71,15 @@ impl Meaning<'_> {
             problem.help("write a number from 0 to 2");
         }
         route.temperature = raw.temperature;
+        route.sticky = match raw.sticky {
+            None | Some(RawSticky::None) => Sticky::None,
+            Some(RawSticky::Conversation) => Sticky::Conversation,
+        };
+        route.check = match raw.check {
+            None | Some(RawCheck::Record) => ChatCheck::Record,
+            Some(RawCheck::Hold) => ChatCheck::Hold,
+            Some(RawCheck::Off) => ChatCheck::Off,
+        };
         route.escalate = escalate(raw.escalate.as_ref(), defaults.escalate);
         route.fallback = fallback(raw.fallback.as_ref(), defaults.fallback);
         route.envelope = self.envelope(raw.envelope.as_ref(), defaults.envelope, &[at[0], at[1], "envelope"]);
@@ -100,8 +103,7 @@ impl Meaning<'_> {
         }
         Match {
             tools: raw.tools.as_ref().map(|tools| tools.iter().cloned().collect()),
-            // Refused as not yet supported, as callers are.
-            endpoints: None,
+            endpoints: raw.endpoints.as_ref().map(|endpoints| endpoints.iter().map(endpoint).collect()),
             projects: raw.projects.as_ref().map(|projects| projects.iter().cloned().collect()),
             callers: raw.callers.as_ref().map(|callers| callers.iter().cloned().collect()),
         }
@@ -141,19 +143,12 @@ impl Meaning<'_> {
     }
 
     /// An earlier route that matches all that this one matches makes it dead text.
-    fn reachable(&mut self, index: usize, route: &Route, before: &[Placed]) {
-        let has_endpoints = |at: usize| self.raw.routes.iter().flatten().nth(at).is_some_and(has_endpoints);
-        if has_endpoints(index) {
-            return;
-        }
-        let covering = before
-            .iter()
-            .filter(|earlier| !has_endpoints(earlier.index))
-            .find(|earlier| covers(&earlier.route.matches, &route.matches));
+    fn reachable(&mut self, index: usize, route: &Route, before: &[Route]) {
+        let covering = before.iter().find(|earlier| covers(&earlier.matches, &route.matches));
         let Some(earlier) = covering else { return };
-        let everything = if earlier.route.matches == Match::default() { "everything" } else { "all that it matches" };
+        let everything = if earlier.matches == Match::default() { "everything" } else { "all that it matches" };
         let message =
-            format!("route `{}` is never reached: `{}` above it matches {everything}", route.name, earlier.route.name);
+            format!("route `{}` is never reached: `{}` above it matches {everything}", route.name, earlier.name);
         let number = index.to_string();
         self.error(&["routes", &number, "name"], message).help("the first match wins; move the narrower route up");
     }
@@ -167,6 +162,7 @@ fn bare(name: RouteName, defaults: &Defaults) -> Route {
         max_tier: None,
         thresholds: BTreeMap::new(),
         temperature: None,
+        sticky: Sticky::None,
         check: ChatCheck::Record,
         escalate: defaults.escalate,
         fallback: defaults.fallback,
@@ -179,18 +175,28 @@ fn matches_everything(raw: &RawMatch) -> bool {
     raw.tools.is_none() && raw.endpoints.is_none() && raw.projects.is_none() && raw.callers.is_none()
 }
 
-fn has_endpoints(raw: &RawRoute) -> bool {
-    raw.matches.as_ref().is_some_and(|matches| matches.endpoints.is_some())
+fn endpoint(raw: &RawEndpoint) -> Endpoint {
+    match raw {
+        RawEndpoint::Chat => Endpoint::Chat,
+        RawEndpoint::Responses => Endpoint::Responses,
+        RawEndpoint::Embeddings => Endpoint::Embeddings,
+    }
 }
 
 /// Whether all that `narrow` matches is matched by `wide` too.
 fn covers(wide: &Match, narrow: &Match) -> bool {
-    let within = |wide: &Option<std::collections::BTreeSet<String>>, narrow: &Option<_>| match (wide, narrow) {
+    let within = |wide: &Option<BTreeSet<String>>, narrow: &Option<_>| match (wide, narrow) {
         (None, _) => true,
         (Some(_), None) => false,
         (Some(wide), Some(narrow)) => wide.contains("*") || wide.is_superset(narrow),
     };
-    within(&wide.tools, &narrow.tools)
+    let endpoints = match (&wide.endpoints, &narrow.endpoints) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(wide), Some(narrow)) => wide.is_superset(narrow),
+    };
+    endpoints
+        && within(&wide.tools, &narrow.tools)
         && within(&wide.projects, &narrow.projects)
         && within(&wide.callers, &narrow.callers)
 }

@@ -8,6 +8,9 @@ use crate::policy::types::{Classifier, Tier};
 use crate::policy::values::Named;
 use crate::request::Signal;
 
+/// One of twenty, so that a model that got better is noticed within a few dozen requests.
+const EXPLORE: f64 = 0.05;
+
 impl Meaning<'_> {
     pub(super) fn tiers(&mut self) -> Vec<Tier> {
         let Some(raw) = &self.raw.tiers else { return Vec::new() };
@@ -56,7 +59,7 @@ impl Meaning<'_> {
 
     pub(super) fn classifier(&mut self, tiers: &[Tier]) -> Classifier {
         let Some(raw) = &self.raw.classifier else {
-            return Classifier { thresholds: BTreeMap::new(), weights: BTreeMap::new() };
+            return Classifier { thresholds: BTreeMap::new(), weights: BTreeMap::new(), explore: EXPLORE };
         };
         let thresholds = self.thresholds(raw.thresholds.as_ref(), tiers, &["classifier", "thresholds"]);
         let mut weights = BTreeMap::new();
@@ -70,7 +73,8 @@ impl Meaning<'_> {
             }
             weights.extend(Signal::parse(signal).map(|signal| (signal, *weight)));
         }
-        Classifier { thresholds, weights }
+        let explore = raw.explore.map_or(EXPLORE, |share| share.0);
+        Classifier { thresholds, weights, explore }
     }
 
     pub(super) fn thresholds(

@@ -38,6 +38,7 @@ pub fn lint(policy: &Policy, tree: &Node, found: &mut Findings) {
     linter.single_points();
     linter.shrinking();
     linter.dominated();
+    linter.chat_keys_without_a_chat();
     linter.amplification();
     linter.money();
     linter.budgets();

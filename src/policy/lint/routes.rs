@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Linter, asks_models, listed, ways};
+use crate::policy::tree::Node;
 use crate::policy::types::{Policy, Route, RouteTier};
 
 impl Linter<'_> {
@@ -76,6 +77,21 @@ fn lonely<'a>(policy: &'a Policy, route: &Route) -> Vec<(&'a str, &'a str)> {
 }
 
 impl Linter<'_> {
+    /// `sticky` and `check` say something of conversations; a tool's answers are always checked and each stands alone.
+    pub(super) fn chat_keys_without_a_chat(&mut self) {
+        for route in self.policy.routes.iter().filter(|route| route.matches.tools.is_some()) {
+            let Some(number) = self.number(route) else { continue };
+            for (key, word) in [("sticky", "conversation"), ("check", "hold")] {
+                let path = ["routes", number.as_str(), key];
+                if self.written(&path).and_then(Node::text) == Some(word) {
+                    let message = format!("`{key}: {word}` does nothing on route `{}`: it matches tools", route.name);
+                    let problem = self.found.hint(self.tree.key_at(&path), message);
+                    problem.help("it holds for conversations, on a route with `match: { endpoints: [chat] }`");
+                }
+            }
+        }
+    }
+
     /// Thresholds on a route that never asks the classifier, or for tiers that it may not use.
     pub(super) fn thresholds_without_effect(&mut self) {
         for route in &self.policy.routes {

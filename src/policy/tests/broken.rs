@@ -38,7 +38,7 @@ fn no_rule_speaks_of_the_shipped_policy() {
         let problems = compile(BUILT_IN, "routing.yaml", environment).problems;
         problems.iter().map(|problem| problem.message.clone()).collect::<Vec<_>>()
     };
-    let routes = "by the routes `planning`, `analysis`, `default`";
+    let routes = "by the routes `planning`, `analysis`, `chat`, `default`";
     assert_eq!(said(&environment), [format!("task text may go to `openai` (api.openai.com) {routes}")]);
     assert_eq!(
         said(&|_| None),

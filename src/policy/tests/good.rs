@@ -7,8 +7,8 @@ use secrecy::ExposeSecret;
 use super::{compile, errors, shipped_with};
 use crate::chat::{Capability, NanoUsd, Tokens, Usage};
 use crate::names::TierName;
-use crate::policy::{BUILT_IN, Environment, Policy, RouteTier, Severity, compile as compile_in};
-use crate::request::Target;
+use crate::policy::{BUILT_IN, ChatCheck, Environment, Policy, RouteTier, Severity, Sticky, compile as compile_in};
+use crate::request::{Endpoint, Target};
 
 fn shipped(environment: &Environment<'_>) -> Policy {
     let compiled = compile_in(BUILT_IN, "routing.yaml", environment);
@@ -54,7 +54,7 @@ fn the_shipped_policy_has_the_values_of_the_reference() {
 fn routes_are_found_in_order_with_what_applies_to_them() {
     let policy = shipped(&|_| None);
     let names: Vec<&str> = policy.routes.iter().map(|route| route.name.as_str()).collect();
-    assert_eq!(names, ["logic", "planning", "analysis", "default"], "`private` is off, `default` is added");
+    assert_eq!(names, ["logic", "planning", "analysis", "chat", "default"], "`private` is off, `default` is added");
     let route = |name: &str| policy.route(&tool(name), &[], "local").unwrap();
     assert_eq!(route("create_task").tier, RouteTier::Named(TierName::none()));
     let planning = route("plan_sprint");
@@ -64,6 +64,9 @@ fn routes_are_found_in_order_with_what_applies_to_them() {
     assert_eq!((analysis.thresholds["hosted"], analysis.temperature), (0.60, Some(0.7)));
     assert_eq!(analysis.envelope.max_cost, NanoUsd(250_000_000));
     assert_eq!(analysis.cache_ttl, Duration::from_secs(600));
+    let chat = policy.route(&Target::Endpoint(Endpoint::Chat), &[], "local").unwrap();
+    assert_eq!((chat.name.as_str(), chat.sticky, chat.check), ("chat", Sticky::Conversation, ChatCheck::Record));
+    assert_eq!((chat.cache_ttl, analysis.sticky), (Duration::ZERO, Sticky::None));
 }
 
 #[test]
@@ -85,13 +88,9 @@ fn the_shipped_policy_writes_out_the_defaults() {
 }
 
 #[test]
-fn the_reference_differs_only_by_what_is_not_supported_yet() {
+fn all_of_the_reference_is_supported() {
     let found = errors(include_str!("reference.yaml"));
-    let said: Vec<&str> = found
-        .iter()
-        .map(|problem| problem.message.strip_suffix(" is not yet supported by this version; remove it").unwrap())
-        .collect();
-    assert_eq!(said, ["`classifier.explore`", "`match.endpoints`", "`sticky`", "`check`"]);
+    assert!(found.is_empty(), "{found:#?}");
 }
 
 #[test]
@@ -165,10 +164,10 @@ fn what_leaves_the_machine_follows_from_tiers_and_caps() {
     let leaves = |text: &str| notes(text).into_iter().find(|note| note.0 == Severity::Hint).unwrap().1;
     assert_eq!(
         leaves(BUILT_IN),
-        "with a key, task text could go to `openai` (api.openai.com) by the routes `planning`, `analysis`, `default`"
+        "with a key, task text could go to `openai` (api.openai.com) by the routes `planning`, `analysis`, `chat`, `default`"
     );
     let capped = shipped_with("temperature: 0.2", "max_tier: local").replace("    enabled: false\n", "");
-    assert!(leaves(&capped).ends_with("by the routes `analysis`, `default`"), "{}", leaves(&capped));
+    assert!(leaves(&capped).ends_with("by the routes `analysis`, `chat`, `default`"), "{}", leaves(&capped));
     let stays = shipped_with("fallback: { upward: true,", "fallback: { upward: false,")
         .replace("on_rejected: true", "on_rejected: false")
         .replace("{ hosted: 0.60 }", "{}");

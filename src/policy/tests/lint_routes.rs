@@ -33,6 +33,28 @@ fn matches_that_hold_for_nothing() {
 }
 
 #[test]
+fn keys_of_chat_on_a_route_of_tools() {
+    for (key, word, harmless) in [("sticky", "conversation", "none"), ("check", "hold", "record")] {
+        holds(
+            &format!("`{key}: {word}` does nothing on route `planning`: it matches tools"),
+            &shipped_with("temperature: 0.2", &format!("{key}: {word}")),
+            &shipped_with("temperature: 0.2", &format!("{key}: {harmless}")),
+        );
+    }
+}
+
+#[test]
+fn a_route_of_endpoints_that_another_one_takes() {
+    let above = "  - { name: first, match: { endpoints: [chat, responses] } }\n  - name: chat";
+    let covered = shipped_with("  - name: chat", above).replace("[chat, responses, embeddings]", "[chat]");
+    assert_eq!(
+        errors(&covered)[0].message,
+        "route `chat` is never reached: `first` above it matches all that it matches"
+    );
+    assert!(errors(&shipped_with("  - name: chat", above)).is_empty(), "embeddings are left for it");
+}
+
+#[test]
 fn tools_that_a_route_above_takes() {
     holds(
         "route `planning` never gets `undo`: `logic` above takes it",

@@ -46,11 +46,13 @@ prop_compose! {
         door in select(Door::ALL), caller in text(), tool in text(), endpoint in proptest::option::of(select(Endpoint::ALL)),
         projects in proptest::collection::vec(text(), 0..3),
         needs in proptest::collection::btree_set(select(&[Capability::Tools, Capability::JsonSchema][..]), 0..3),
-        context in any::<u64>(), tasks in any::<u32>(), load in number(),
+        context in any::<u64>(), tasks in any::<u32>(), load in number(), words in proptest::option::of(any::<u32>()),
+        prompt_version in text(),
     ) -> Signals {
         let target = endpoint.map_or(Target::Tool(tool), Target::Endpoint);
         let measures = Measures { tasks, load, edges: 3, ..Measures::default() };
-        Signals { door, caller, target, projects, needs, context: Tokens(context), measures }
+        let conversation = words.map(|words| Conversation { instruction: words, max_output: Some(Tokens(context)), ..Conversation::default() });
+        Signals { door, caller, target, projects, needs, context: Tokens(context), measures, conversation, prompt_version }
     }
 }
 

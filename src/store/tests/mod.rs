@@ -2,6 +2,7 @@
 
 mod batches;
 mod changes;
+mod checked;
 mod concurrency;
 mod faults;
 mod health;

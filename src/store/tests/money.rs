@@ -24,6 +24,8 @@ fn request(tool: &str, caller: &str, minute: i64) -> Request {
         needs: Default::default(),
         context: crate::chat::Tokens(1),
         measures: Measures::default(),
+        conversation: None,
+        prompt_version: String::new(),
     };
     let decision = Decision {
         route: "all".into(),
