@@ -1,4 +1,4 @@
-//! The kept answers, bounded by bytes, each with its own time to live; equal requests in flight share one call.
+//! The kept answers, bounded by bytes, each with its own time to live; and the way to the calls that are under way.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,77 +7,89 @@ use moka::Expiry;
 use moka::future::Cache;
 
 use super::CacheKey;
-use crate::chat::Reply;
+use super::flights::{Flights, Follower, Lead, Place};
+use crate::chat::{Finish, NanoUsd, Reply};
 use crate::names::{ModelName, TierName};
 
-/// What an entry weighs beside its text.
-const OVERHEAD_BYTES: u32 = 256;
+/// What the cache itself holds for an entry: its places in the map and in the queues, measured in round figures.
+const OVERHEAD_BYTES: usize = 256;
 
 #[derive(Clone)]
 pub struct Answers {
     entries: Cache<CacheKey, Arc<CachedAnswer>>,
+    flights: Flights,
 }
 
-/// An accepted, complete answer and who gave it.
+/// An accepted, complete answer and who gave it. Text, finish and usage are also all that a stream of it needs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CachedAnswer {
     pub model: ModelName,
     pub tier: TierName,
     pub reply: Reply,
+    /// All that the request which got it had paid by then: what it saves whoever is given it again.
+    pub cost: NanoUsd,
     pub ttl: Duration,
 }
 
-/// Where an answer came from.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Lookup {
-    /// It was there.
-    Hit(Arc<CachedAnswer>),
-    /// An equal request was in flight, and its answer serves this one too.
-    Shared(Arc<CachedAnswer>),
-    /// This request made the call. The answer, if it was worth keeping, is kept.
-    Led,
-    /// The request that made the call came back without an answer; the caller has to ask on its own.
-    LeaderFailed,
+/// What there is for a question.
+#[derive(Debug)]
+pub enum Found {
+    Kept(Arc<CachedAnswer>),
+    /// An equal request is in flight.
+    InFlight(Follower),
+    /// Whoever asks makes the call, for all who ask the same.
+    Nothing(Lead),
 }
 
 impl Answers {
     pub fn new(max_bytes: u64) -> Self {
         let entries = Cache::builder()
             .max_capacity(max_bytes)
-            .weigher(|_, answer: &Arc<CachedAnswer>| {
-                u32::try_from(answer.reply.text.len()).unwrap_or(u32::MAX).saturating_add(OVERHEAD_BYTES)
-            })
+            .weigher(|_, answer: &Arc<CachedAnswer>| u32::try_from(answer.bytes()).unwrap_or(u32::MAX))
             .expire_after(OwnTtl)
             .build();
-        Self { entries }
+        Self { entries, flights: Flights::default() }
     }
 
-    /// Finds the answer or makes it. `call` runs at most once per key at a time, in the task of the request that came
-    /// first; what it returns is kept if it is an answer. The caller must not drop this future while it leads: the
-    /// gateway runs it in a task of its own.
-    pub async fn find_or(&self, key: CacheKey, call: impl Future<Output = Option<CachedAnswer>>) -> Lookup {
+    pub async fn look(&self, key: CacheKey) -> Found {
         if let Some(answer) = self.entries.get(&key).await {
-            return Lookup::Hit(answer);
+            return Found::Kept(answer);
         }
-        let mut led = false;
-        let call = async {
-            led = true;
-            call.await.map(Arc::new).ok_or(NoAnswer)
-        };
-        match (self.entries.try_get_with(key, call).await, led) {
-            (_, true) => Lookup::Led,
-            (Ok(answer), false) => Lookup::Shared(answer),
-            (Err(_), false) => Lookup::LeaderFailed,
+        match self.flights.join(key) {
+            Place::Follows(follower) => Found::InFlight(follower),
+            // The call that was in flight may have come to its answer between the two looks.
+            Place::Leads(lead) => match self.entries.get(&key).await {
+                Some(answer) => {
+                    lead.land(answer.clone());
+                    Found::Kept(answer)
+                }
+                None => Found::Nothing(lead),
+            },
         }
     }
 
-    /// Keeps an answer that was asked for afresh, in place of the one before.
+    /// Keeps an answer, in place of the one before.
     pub async fn keep(&self, key: CacheKey, answer: CachedAnswer) {
         self.entries.insert(key, Arc::new(answer)).await;
     }
+
+    /// Drops this answer, unless another has taken its place.
+    pub async fn forget(&self, key: CacheKey, answer: &Arc<CachedAnswer>) {
+        if self.entries.get(&key).await.is_some_and(|kept| Arc::ptr_eq(&kept, answer)) {
+            self.entries.invalidate(&key).await;
+        }
+    }
 }
 
-struct NoAnswer;
+impl CachedAnswer {
+    /// What it holds, with what is held for it. The names are the policy's own.
+    fn bytes(&self) -> usize {
+        let Reply { text, finish, usage: _, model } = &self.reply;
+        let word = if let Finish::Other(word) = finish { word.capacity() } else { 0 };
+        let texts = text.capacity() + model.as_ref().map_or(0, String::capacity) + word;
+        OVERHEAD_BYTES + size_of::<CacheKey>() + size_of::<Self>() + texts
+    }
+}
 
 struct OwnTtl;
 
@@ -98,53 +110,93 @@ impl Expiry<CacheKey, Arc<CachedAnswer>> for OwnTtl {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
+pub(super) mod tests {
+    use proptest::prelude::*;
 
     use super::super::KeyParts;
     use super::*;
-    use crate::chat::Finish;
 
-    fn key(caller: &str) -> CacheKey {
+    pub fn key(caller: &str) -> CacheKey {
         CacheKey::of(&KeyParts { caller, target: "t", policy_hash: "p", prompt_version: "1", requests: vec![] })
     }
 
-    fn answer(text: &str) -> CachedAnswer {
+    pub fn answer(text: &str) -> CachedAnswer {
         let reply = Reply { text: text.into(), finish: Finish::Stop, usage: None, model: None };
-        CachedAnswer { model: "m".into(), tier: "local".into(), reply, ttl: Duration::from_secs(60) }
+        let (model, tier, ttl) = ("m".into(), "local".into(), Duration::from_secs(60));
+        CachedAnswer { model, tier, reply, cost: NanoUsd::ZERO, ttl }
+    }
+
+    async fn kept(answers: &Answers) -> Option<String> {
+        match answers.look(key("a")).await {
+            Found::Kept(answer) => Some(answer.reply.text.clone()),
+            Found::InFlight(_) | Found::Nothing(_) => None,
+        }
     }
 
     #[tokio::test]
-    async fn equal_requests_in_flight_share_one_call() {
-        let (answers, calls) = (Answers::new(1 << 20), AtomicU32::new(0));
-        let ask = || {
-            answers.find_or(key("a"), async {
-                calls.fetch_add(1, Ordering::Relaxed);
-                tokio::time::sleep(Duration::from_millis(30)).await;
-                Some(answer("one"))
-            })
-        };
-        let (first, second) = tokio::join!(ask(), ask());
-        assert_eq!(first, Lookup::Led);
-        assert_eq!(second, Lookup::Shared(Arc::new(answer("one"))));
-        assert_eq!(ask().await, Lookup::Hit(Arc::new(answer("one"))));
-        assert_eq!(calls.load(Ordering::Relaxed), 1);
-    }
-
-    #[tokio::test]
-    async fn a_call_without_an_answer_leaves_nothing_behind() {
+    async fn who_asks_first_leads_and_who_asks_then_waits_until_something_is_kept() {
         let answers = Answers::new(1 << 20);
-        assert_eq!(answers.find_or(key("a"), async { None }).await, Lookup::Led);
-        assert_eq!(answers.find_or(key("a"), async { Some(answer("late")) }).await, Lookup::Led);
-        assert!(matches!(answers.find_or(key("a"), async { None }).await, Lookup::Hit(_)));
+        let Found::Nothing(lead) = answers.look(key("a")).await else { panic!("something was there") };
+        let Found::InFlight(follower) = answers.look(key("a")).await else { panic!("nobody leads") };
+        answers.keep(key("a"), answer("one")).await;
+        lead.land(Arc::new(answer("one")));
+        assert_eq!(follower.answer().await, Some(Arc::new(answer("one"))));
+        assert_eq!(kept(&answers).await.as_deref(), Some("one"));
     }
 
     #[tokio::test]
-    async fn a_fresh_answer_replaces_the_kept_one() {
+    async fn a_new_answer_replaces_the_kept_one_and_a_wrong_one_is_dropped_alone() {
         let answers = Answers::new(1 << 20);
         answers.keep(key("a"), answer("old")).await;
+        let Found::Kept(old) = answers.look(key("a")).await else { panic!("nothing was kept") };
         answers.keep(key("a"), answer("new")).await;
-        let found = answers.find_or(key("a"), async { None }).await;
-        assert_eq!(found, Lookup::Hit(Arc::new(answer("new"))));
+        answers.forget(key("a"), &old).await;
+        assert_eq!(kept(&answers).await.as_deref(), Some("new"), "only the old one was to go");
+        let Found::Kept(new) = answers.look(key("a")).await else { panic!("nothing was kept") };
+        answers.forget(key("a"), &new).await;
+        assert_eq!(kept(&answers).await, None);
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_gone_after_its_own_time() {
+        let answers = Answers::new(1 << 20);
+        answers.keep(key("a"), CachedAnswer { ttl: Duration::from_millis(1), ..answer("short") }).await;
+        std::thread::sleep(Duration::from_millis(5));
+        assert_eq!(kept(&answers).await, None);
+        answers.keep(key("a"), answer("long")).await;
+        answers.keep(key("a"), CachedAnswer { ttl: Duration::from_millis(1), ..answer("short") }).await;
+        std::thread::sleep(Duration::from_millis(5));
+        assert_eq!(kept(&answers).await, None, "a replaced answer has the time of the new one");
+    }
+
+    #[test]
+    fn an_entry_weighs_all_the_text_that_it_holds() {
+        let none = answer("").bytes();
+        assert!(none >= size_of::<CachedAnswer>() + size_of::<CacheKey>());
+        let mut full = answer("");
+        full.reply.text = "x".repeat(1_000);
+        full.reply.model = Some("y".repeat(100));
+        full.reply.finish = Finish::Other("z".repeat(10));
+        assert_eq!(full.bytes(), none + 1_110);
+        let mut roomy = answer("");
+        roomy.reply.text = String::with_capacity(4_096);
+        assert!(roomy.bytes() >= none + 4_096, "what is held counts, not what is used of it");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_kept_never_outgrows_its_bound(sizes in prop::collection::vec(0usize..9_000, 1..60)) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(async {
+                const MOST: u64 = 20_000;
+                let answers = Answers::new(MOST);
+                for (at, size) in sizes.into_iter().enumerate() {
+                    answers.keep(key(&at.to_string()), answer(&"x".repeat(size))).await;
+                    answers.entries.run_pending_tasks().await;
+                    let held: usize = answers.entries.iter().map(|(_, answer)| answer.bytes()).sum();
+                    assert!(held as u64 <= MOST, "{held} bytes");
+                }
+            });
+        }
     }
 }

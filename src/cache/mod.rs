@@ -5,8 +5,10 @@
 
 mod conversations;
 mod entries;
+mod flights;
 mod key;
 
 pub use conversations::Conversations;
-pub use entries::{Answers, CachedAnswer, Lookup};
+pub use entries::{Answers, CachedAnswer, Found};
+pub use flights::{Follower, Lead};
 pub use key::{CacheKey, KeyParts};

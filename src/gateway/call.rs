@@ -18,7 +18,7 @@ use crate::limit::{Patience, Permit};
 use crate::names::ModelName;
 use crate::policy::{Backend, ChatCheck, Model};
 use crate::provider::{Answer, Call};
-use crate::request::{Attempt, AttemptKind, AttemptResult, Candidate, Progress, Verdict};
+use crate::request::{Attempt, AttemptKind, AttemptResult, Candidate, Limit, Progress, Verdict};
 
 /// A progress line for every so many tokens of an answer.
 const TOKENS_PER_NOTE: u64 = 20;
@@ -74,7 +74,7 @@ impl Run<'_> {
             }
             let left = self.meter.attempt_time(Instant::now(), more);
             match retry::after(&error, calls, &self.policy.retry, fastrand::f64(), left) {
-                Step::Again { wait } if self.may_retry(&model.spec.name) => {
+                Step::Again { wait } if self.may_retry(model).await => {
                     self.settle_last().await;
                     self.pause(wait).await;
                 }
@@ -109,8 +109,19 @@ impl Run<'_> {
     }
 
     /// A model that has just been given up, and a process that has made its share of second tries, go on elsewhere.
-    fn may_retry(&self, model: &ModelName) -> bool {
-        self.snapshot.is_well(model) && self.inner.retries().take(&self.policy.retry, Instant::now())
+    async fn may_retry(&mut self, model: &Model) -> bool {
+        if !self.snapshot.is_well(&model.spec.name) {
+            return false;
+        }
+        let granted = self.inner.retries().take(&self.policy.retry, Instant::now());
+        if !granted {
+            // Before its row is no longer the last one.
+            self.settle_last().await;
+            let why =
+                format!("{} is not asked again: this process has made its share of second tries.", model.spec.name);
+            self.keep_back(model, AttemptKind::Retry, Limit::Retries, why);
+        }
+        granted
     }
 
     async fn pause(&self, wait: Duration) {
@@ -177,12 +188,17 @@ impl Run<'_> {
         admitted.map_err(|refusal| {
             let limit = refusal.limit();
             let why = format!("{} is at its limit of {}.", model.spec.name, limit.as_str().replace('_', " "));
-            let end = self.skip(model, kind, AttemptResult::Skipped, why);
-            if let Some(row) = self.attempts.last_mut() {
-                row.kept_back = Some(limit);
-            }
-            end
+            self.keep_back(model, kind, limit, why)
         })
+    }
+
+    /// A limit of ours: nothing is sent, and the row says which.
+    pub(super) fn keep_back(&mut self, model: &Model, kind: AttemptKind, limit: Limit, why: String) -> End {
+        let end = self.skip(model, kind, AttemptResult::Skipped, why);
+        if let Some(row) = self.attempts.last_mut() {
+            row.kept_back = Some(limit);
+        }
+        end
     }
 
     /// Nothing is sent; the row says why.
@@ -280,6 +296,7 @@ impl Run<'_> {
                 model: candidate.model.clone(),
                 tier: candidate.tier.clone(),
                 reply,
+                cost: self.attempts.iter().map(|attempt| attempt.cost).sum(),
                 ttl: self.route.cache_ttl,
             })),
             Some(rejection) => {

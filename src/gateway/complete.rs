@@ -4,7 +4,7 @@
 //! stops the upstream call and still settles.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
@@ -21,12 +21,12 @@ use super::memory::Memory;
 use super::parts::{Beginning, Inner, Snapshot};
 use super::record::{self, Settled};
 use super::settle::{End, settle};
-use super::{Ledger, Upstream, dispatch};
-use crate::cache::{CacheKey, CachedAnswer, KeyParts, Lookup};
+use super::{Ledger, Upstream};
+use crate::chat::NanoUsd;
 use crate::health::State;
 use crate::policy::Policy;
 use crate::provider::Sender;
-use crate::request::{Ask, CacheUse, Completion, Decision, Outcome, Signals, Status, Verdict};
+use crate::request::{Ask, CacheUse, Completion, Decision, Outcome, Signals, Status};
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
@@ -164,7 +164,7 @@ async fn answer(inner: &Inner, ask: Ask, (cancel, beginning): (CancellationToken
     if let Some(route) = route {
         let mut run = Run::new(inner, (&snapshot, route), &ask, &decision, (cancel.clone(), beginning));
         // A panic in a tool's render or check must not lose what the attempts so far have cost.
-        let found = AssertUnwindSafe(find_answer(&ask, &mut run)).catch_unwind().await;
+        let found = AssertUnwindSafe(run.find_answer()).catch_unwind().await;
         let (answer, cache) = found.unwrap_or_else(|_| {
             tracing::error!(tool = ask.signals.target.as_str(), "a request panicked; it is settled as failed");
             run.fail("An internal error stopped this request.");
@@ -179,6 +179,9 @@ async fn answer(inner: &Inner, ask: Ask, (cancel, beginning): (CancellationToken
             (None, Some(text)) if !cancel.is_cancelled() => Completion::Partial(text),
             (None, _) => Completion::None,
         };
+        if matches!(cache, CacheUse::Hit | CacheUse::Shared) {
+            settled.saved = answer.as_ref().map_or(NanoUsd::ZERO, |answer| answer.cost);
+        }
         settled.model = answer.map(|answer| answer.model);
     }
     settled.status = status(&completion, settled.cache, cancel.is_cancelled(), ask.answers_anyway);
@@ -199,81 +202,6 @@ fn status(completion: &Completion, cache: CacheUse, cancelled: bool, answers_any
         Completion::None if answers_anyway => Status::Degraded,
         Completion::None => Status::Failed,
     }
-}
-
-/// From the cache, from an equal request in flight, or from the candidates.
-async fn find_answer(ask: &Ask, run: &mut Run<'_>) -> (Option<CachedAnswer>, CacheUse) {
-    if run.route.cache_ttl.is_zero() || !run.has_candidates() {
-        return (run.ask_candidates().await, CacheUse::Bypass);
-    }
-    let key = key(ask, run);
-    if ask.fresh {
-        return (ask_afresh(key, run).await, CacheUse::Bypass);
-    }
-    let (cancel, left) = (run.cancel.clone(), run.time_left());
-    let leads = AtomicBool::new(false);
-    let mut own = None;
-    let lookup = {
-        let (leads, own, run) = (&leads, &mut own, &mut *run);
-        run.snapshot.answers.find_or(key, async move {
-            leads.store(true, Ordering::Relaxed);
-            *own = run.ask_candidates().await;
-            own.clone().filter(dispatch::is_whole)
-        })
-    };
-    let lookup = tokio::select! {
-        lookup = lookup => Some(lookup),
-        () = follower_gives_up(&cancel, left, &leads) => None,
-    };
-    match lookup {
-        // Kept from before a change that the request does not show, and wrong by now.
-        Some(Lookup::Hit(answer) | Lookup::Shared(answer)) if !still_accepted(ask, &answer) => {
-            (ask_afresh(key, run).await, CacheUse::Bypass)
-        }
-        Some(Lookup::Hit(answer)) => (Some(CachedAnswer::clone(&answer)), CacheUse::Hit),
-        Some(Lookup::Shared(answer)) => (Some(CachedAnswer::clone(&answer)), CacheUse::Shared),
-        Some(Lookup::Led) => (own, CacheUse::Miss),
-        Some(Lookup::LeaderFailed) => (run.ask_candidates().await, CacheUse::Miss),
-        None => {
-            run.fail("An equal request that was in flight did not answer in time.");
-            (None, CacheUse::Miss)
-        }
-    }
-}
-
-/// Passes by what is kept, and keeps the new answer in its place.
-async fn ask_afresh(key: CacheKey, run: &mut Run<'_>) -> Option<CachedAnswer> {
-    let answer = run.ask_candidates().await;
-    if let Some(answer) = answer.as_ref().filter(|answer| dispatch::is_whole(answer)) {
-        run.snapshot.answers.keep(key, answer.clone()).await;
-    }
-    answer
-}
-
-fn still_accepted(ask: &Ask, kept: &CachedAnswer) -> bool {
-    ask.check.as_ref().is_none_or(|check| check(&kept.reply) == Verdict::Accepted)
-}
-
-/// A request that waits for another's call stops waiting when its own caller goes away or its time is up. One that
-/// makes the call minds both inside.
-async fn follower_gives_up(cancel: &CancellationToken, left: Duration, leads: &AtomicBool) {
-    tokio::select! {
-        () = cancel.cancelled() => {}
-        () = tokio::time::sleep(left) => {}
-    }
-    if leads.load(Ordering::Relaxed) {
-        std::future::pending::<()>().await;
-    }
-}
-
-fn key(ask: &Ask, run: &Run<'_>) -> CacheKey {
-    CacheKey::of(&KeyParts {
-        caller: &ask.caller.name,
-        target: ask.signals.target.as_str(),
-        policy_hash: &run.policy.hash,
-        prompt_version: &ask.signals.prompt_version,
-        requests: run.first_requests(),
-    })
 }
 
 #[cfg(test)]

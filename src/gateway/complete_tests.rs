@@ -2,43 +2,11 @@
 
 use std::sync::Mutex;
 
-use proptest::prelude::*;
-
 use super::*;
 use crate::chat::NanoUsd;
 use crate::error::Kind;
-use crate::gateway::fixtures::{Kept, REPORTED, Script, Step, ask, policy, with_route};
-use crate::request::{AttemptKind as Why, AttemptResult as How};
-
-struct World {
-    gateway: Gateway,
-    script: Arc<Script>,
-    kept: Arc<Kept>,
-}
-
-fn world<const N: usize>(policy: Policy, steps: [(&str, Vec<Step>); N]) -> World {
-    let (script, kept) = (Script::new(steps), Arc::new(Kept::default()));
-    let (upstream, ledger) = (Box::new(script.clone()), Box::new(kept.clone()));
-    World { gateway: Gateway::with_parts(Arc::new(policy), upstream, ledger, Metrics::for_tests()), script, kept }
-}
-
-impl World {
-    async fn ask(&self) -> (Outcome, Completion) {
-        self.gateway.complete(ask(CancellationToken::new())).await
-    }
-}
-
-fn text(completion: &Completion) -> &str {
-    match completion {
-        Completion::Answer(reply) => &reply.text,
-        Completion::Partial(text) => text,
-        Completion::None => "",
-    }
-}
-
-fn trail(outcome: &Outcome) -> Vec<(&str, Why, How)> {
-    outcome.attempts.iter().map(|attempt| (attempt.model.as_str(), attempt.kind, attempt.result)).collect()
-}
+use crate::gateway::fixtures::{REPORTED, Step, ask, policy, text, trail, with_route, world};
+use crate::request::{AttemptKind as Why, AttemptResult as How, Limit};
 
 #[tokio::test(start_paused = true)]
 async fn an_accepted_local_answer_costs_nothing_and_calls_nobody_else() {
@@ -97,12 +65,15 @@ async fn second_tries_are_bounded_over_all_requests_and_first_ones_are_not() {
     policy.retry.budget = 0.0;
     policy.retry.budget_floor_per_minute = 1;
     let busy = || Step::Busy(Duration::from_secs(1));
-    let world = world(policy, [("small", vec![busy(), busy(), busy(), busy()])]);
-    let calls = |outcome: &Outcome| outcome.attempts.len();
-    assert_eq!(calls(&world.ask().await.0), 2, "the floor allows one");
-    assert_eq!(calls(&world.ask().await.0), 1, "and no more in this minute");
+    let world = world(policy, [("small", vec![busy(), busy(), busy(), busy(), busy()])]);
+    let (first, again) = (("small", Why::First, How::RateLimited), ("small", Why::Retry, How::RateLimited));
+    assert_eq!(trail(&world.ask().await.0), [first, again], "the floor allows one");
+    let refused = world.ask().await.0;
+    assert_eq!(trail(&refused), [first, ("small", Why::Retry, How::Skipped)], "and no more in this minute");
+    assert_eq!(refused.attempts[1].kept_back, Some(Limit::Retries), "the row says why");
+    assert_eq!(refused.failure.as_deref(), Some("busy."), "what went wrong is not that it was not tried again");
     tokio::time::sleep(Duration::from_secs(60)).await;
-    assert_eq!(calls(&world.ask().await.0), 2);
+    assert_eq!(trail(&world.ask().await.0), [first, again]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -261,49 +232,6 @@ async fn a_panic_over_half_an_answer_keeps_the_row_of_what_it_cost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn equal_questions_are_answered_from_the_cache_and_fresh_ones_are_not() {
-    let cached = with_route(policy(), |route| route.cache_ttl = Duration::from_secs(600));
-    let world = world(cached, []);
-    let (first, (second, _)) = tokio::join!(world.ask(), world.ask());
-    let uses = [first.0.cache, second.cache];
-    assert!(uses.contains(&CacheUse::Miss) && uses.contains(&CacheUse::Shared), "{uses:?}");
-    let (third, completion) = world.ask().await;
-    assert_eq!((third.status, third.cache, text(&completion)), (Status::Cached, CacheUse::Hit, "fine"));
-    assert_eq!((third.cost, third.attempts.len()), (NanoUsd::ZERO, 0));
-    assert_eq!(world.script.called(), ["small"]);
-    let fresh = Ask { fresh: true, ..ask(CancellationToken::new()) };
-    assert_eq!(world.gateway.complete(fresh).await.0.cache, CacheUse::Bypass);
-    assert_eq!(world.script.called().len(), 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_kept_answer_that_is_wrong_by_now_is_asked_for_again_in_the_same_request() {
-    let cached = with_route(policy(), |route| route.cache_ttl = Duration::from_secs(600));
-    let world = world(cached, [("small", vec![Step::Says("was right"), Step::Says("is right")])]);
-    assert_eq!(world.ask().await.0.status, Status::Ok);
-    let check = Arc::new(|reply: &crate::chat::Reply| match reply.text.as_str() {
-        "was right" => Verdict::Rejected(crate::request::Rejection::new(
-            crate::request::RejectionCode::ClosedTask,
-            "The answer named a task that is done.",
-        )),
-        _ => Verdict::Accepted,
-    });
-    let changed = Ask { check: Some(check), ..ask(CancellationToken::new()) };
-    let (outcome, completion) = world.gateway.complete(changed).await;
-    assert_eq!((outcome.status, outcome.cache, text(&completion)), (Status::Ok, CacheUse::Bypass, "is right"));
-    assert_eq!(world.kept.0.lock().unwrap().len(), 2, "one outcome a request");
-    assert_eq!(text(&world.ask().await.1), "is right", "the new answer took the old one's place");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_rejected_answer_is_never_kept() {
-    let cached = with_route(policy(), |route| route.cache_ttl = Duration::from_secs(600));
-    let world = world(cached, [("small", vec![Step::Says("bad")]), ("big", vec![Step::Says("bad")])]);
-    assert_eq!(world.ask().await.0.status, Status::Degraded);
-    assert_eq!(world.ask().await.0.cache, CacheUse::Miss);
-}
-
-#[tokio::test(start_paused = true)]
 async fn logic_leaves_an_outcome_too() {
     let world = world(policy(), []);
     let signals = ask(CancellationToken::new()).signals;
@@ -322,63 +250,4 @@ async fn progress_tells_the_story() {
     world.gateway.complete(Ask { progress, ..ask(CancellationToken::new()) }).await;
     let lines = lines.lock().unwrap();
     assert_eq!(*lines, ["Asking small…", "The answer was bad; asking big…", "Asking big…"]);
-}
-
-fn any_step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        Just(Step::Says("good")),
-        Just(Step::Says("bad")),
-        Just(Step::Cut("half")),
-        Just(Step::Never),
-        (0u64..40).prop_map(|seconds| Step::Busy(Duration::from_secs(seconds))),
-        (0u64..60).prop_map(|seconds| Step::Slow(Duration::from_secs(seconds))),
-        prop_oneof![
-            Just(Kind::UpstreamUnreachable),
-            Just(Kind::UpstreamFailed),
-            Just(Kind::UpstreamProtocol),
-            Just(Kind::FormatRefused),
-            Just(Kind::ContentRefused),
-            Just(Kind::BadRequest),
-        ]
-        .prop_map(Step::Fails),
-    ]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
-
-    #[test]
-    fn whatever_happens_the_envelope_holds_and_there_is_one_outcome(
-        small in prop::collection::vec(any_step(), 0..6),
-        big in prop::collection::vec(any_step(), 0..6),
-        max_attempts in 1u32..6,
-        max_cost in 0i64..5_000_000,
-        goes_away_after in prop::option::of(0u64..60_000),
-    ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        let policy = with_route(policy(), |route| {
-            route.envelope.max_attempts = max_attempts;
-            route.envelope.max_cost = NanoUsd(max_cost);
-        });
-        let world = world(policy, [("small", small), ("big", big)]);
-        runtime.block_on(async {
-            let patience = Duration::from_millis(goes_away_after.unwrap_or(u32::MAX.into()));
-            let _ = tokio::time::timeout(patience, world.ask()).await;
-            world.gateway.drain(Duration::ZERO).await;
-        });
-        let kept = world.kept.0.lock().unwrap();
-        prop_assert_eq!(kept.len(), 1);
-        for outcome in kept.iter() {
-            let sent = outcome.attempts.iter().filter(|attempt| attempt.result != How::Skipped).count();
-            prop_assert!(sent <= max_attempts as usize);
-            prop_assert_eq!(sent, world.script.called().len());
-            prop_assert!(outcome.cost <= NanoUsd(max_cost), "{} > {}", outcome.cost, max_cost);
-            prop_assert!(outcome.wasted <= outcome.cost);
-            prop_assert!(outcome.latency <= Duration::from_secs(41), "{:?}", outcome.latency);
-            let sum: NanoUsd = outcome.attempts.iter().map(|attempt| attempt.cost).sum();
-            prop_assert_eq!(outcome.cost, sum);
-            let worst: bool = outcome.attempts.iter().all(|attempt| attempt.cost <= attempt.reserved);
-            prop_assert!(worst, "an attempt cost more than was set aside for it");
-        }
-    }
 }

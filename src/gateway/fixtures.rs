@@ -1,5 +1,7 @@
 //! What the gateway's tests share: a policy of two tiers, signals, an upstream that does as it is told.
 
+mod world;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
@@ -23,10 +25,12 @@ use crate::policy::{
 };
 use crate::provider::{Answer, Call};
 use crate::request::{
-    Allowance, Ask, Attempt, AttemptKind, AttemptResult, Caller, Conversation, Door, Endpoint, Measures, Outcome,
-    Rejection, RejectionCode, RequestId, Scope, Signals, Standing, Target, Verdict,
+    Allowance, Ask, Attempt, AttemptKind, AttemptResult, CacheMode, Caller, Conversation, Door, Endpoint, Measures,
+    Outcome, Rejection, RejectionCode, RequestId, Scope, Signals, Standing, Target, Verdict,
 };
 use crate::store::{OpenRequest, Reserved};
+
+pub use world::{World, text, trail, world};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -163,7 +167,7 @@ pub fn ask(cancel: CancellationToken) -> Ask {
         })),
         salvage: Arc::new(|text| (!text.contains("secret")).then(|| text.to_owned())),
         answers_anyway: true,
-        fresh: false,
+        cache: CacheMode::Use,
         progress: Arc::new(|_| {}),
         cancel,
     }
@@ -206,11 +210,15 @@ pub fn rejected_attempt(n: u32) -> Attempt {
 #[derive(Debug, Clone)]
 pub enum Step {
     Says(&'static str),
+    /// Says this, and reports what it likes; `None`: nothing.
+    Reports(&'static str, Option<Usage>),
     /// Ten tokens in and five out are reported, then it fails.
     Fails(Kind),
     Busy(Duration),
     /// Says this much, then the stream is cut.
     Cut(&'static str),
+    /// Says this much, and its allowance ends it.
+    Long(&'static str),
     /// Says this much, and a content filter ends it.
     Filtered(&'static str),
     /// Takes so long, then answers.
@@ -223,18 +231,41 @@ pub enum Step {
 pub struct Script {
     steps: Mutex<BTreeMap<String, VecDeque<Step>>>,
     pub calls: Mutex<Vec<(String, ChatRequest)>>,
+    /// What whole answers reported.
+    pub reported: Mutex<Vec<Usage>>,
+    /// Calls under way, and the most that there were.
+    at_once: Mutex<(u32, u32)>,
 }
 
+/// What every answer reports that does not lie.
 pub const REPORTED: Usage = Usage { input: Tokens(10), cached_input: Tokens(0), output: Tokens(5) };
 
 impl Script {
     pub fn new<const N: usize>(steps: [(&str, Vec<Step>); N]) -> Arc<Self> {
         let steps = steps.into_iter().map(|(model, steps)| (model.to_owned(), steps.into())).collect();
-        Arc::new(Self { steps: Mutex::new(steps), calls: Mutex::default() })
+        Arc::new(Self { steps: Mutex::new(steps), ..Self::default() })
     }
 
     pub fn called(&self) -> Vec<String> {
         self.calls.lock().unwrap().iter().map(|(model, _)| model.clone()).collect()
+    }
+
+    /// The most calls that were under way at the same time.
+    pub fn most_at_once(&self) -> u32 {
+        self.at_once.lock().unwrap().1
+    }
+
+    async fn play_one(&self, call: Call<'_>, on_text: &mut (dyn FnMut(&str) + Send)) -> Answer {
+        {
+            let mut at_once = self.at_once.lock().unwrap();
+            at_once.0 += 1;
+            at_once.1 = at_once.1.max(at_once.0);
+        }
+        let answer = self.play(call, on_text).await;
+        self.at_once.lock().unwrap().0 -= 1;
+        let told = answer.result.as_ref().ok().and_then(|reply| reply.usage);
+        self.reported.lock().unwrap().extend(told);
+        answer
     }
 
     async fn play(&self, call: Call<'_>, on_text: &mut (dyn FnMut(&str) + Send)) -> Answer {
@@ -261,8 +292,10 @@ impl Script {
                 on_text(text);
                 answer(Ok(said(text)))
             }
+            Some(Step::Reports(text, usage)) => answer(Ok(Reply { usage, ..said(text) })),
             Some(Step::Fails(kind)) => answer(Err(Error::new(kind, "failed"))),
             Some(Step::Busy(wait)) => answer(Err(Error::new(Kind::UpstreamBusy, "busy").retry_after(Some(wait)))),
+            Some(Step::Long(text)) => answer(Ok(Reply { finish: Finish::Length, ..said(text) })),
             Some(Step::Filtered(text)) => answer(Ok(Reply { finish: Finish::ContentFilter, ..said(text) })),
             Some(Step::Cut(text)) => {
                 on_text(text);
@@ -279,7 +312,7 @@ impl Upstream for Arc<Script> {
         call: Call<'a>,
         on_text: &'a mut (dyn FnMut(&str) + Send),
     ) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>> {
-        Box::pin(self.play(call, on_text))
+        Box::pin(self.play_one(call, on_text))
     }
 }
 

@@ -9,7 +9,9 @@ use crate::gateway::Gateway;
 use crate::gateway::fixtures::{Kept, Script, Step, ask, policy, with_route};
 use crate::health::{Admission, Evidence};
 use crate::policy::Policy;
-use crate::request::{Ask, AttemptKind as Why, AttemptResult as How, CacheUse, Completion, Exclusion, Outcome, Status};
+use crate::request::{
+    Ask, AttemptKind as Why, AttemptResult as How, CacheMode, CacheUse, Completion, Exclusion, Outcome, Status,
+};
 use crate::telemetry::Metrics;
 
 use super::*;
@@ -241,7 +243,7 @@ async fn an_answer_that_was_kept_is_good_while_its_model_is_left_alone() {
     let (outcome, completion) = world.gateway.complete(ask(CancellationToken::new())).await;
     assert_eq!((outcome.status, outcome.cache), (Status::Cached, CacheUse::Hit));
     assert!(matches!(completion, Completion::Answer(_)));
-    let fresh = Ask { fresh: true, ..ask(CancellationToken::new()) };
+    let fresh = Ask { cache: CacheMode::NoCache, ..ask(CancellationToken::new()) };
     assert_eq!(world.gateway.complete(fresh).await.0.status, Status::Degraded);
 }
 

@@ -2,7 +2,8 @@
 //!
 //! - `complete`: one request from ask to outcome, in a task that the gateway owns
 //! - `decide`: which models, in which order, and why (pure); `begin`: where conversations and pass rates let it begin
-//! - `dispatch`: the candidate loop; `call`: one candidate; `retry`: what a failure means for the next step (pure)
+//! - `lookup`: what is kept, or in flight for an equal request; `dispatch`: the candidate loop; `call`: one candidate
+//! - `retry`: what a failure means for the next step (pure)
 //! - `meter`: the envelope of time, attempts and money (pure); `money`: what is set aside for a call, and the budgets that
 //!   pay for it; `budgets`: what spent ones mean for a decision (pure); `format`: the answer formats that backends take
 //! - `asleep`: local models that are not loaded
@@ -25,10 +26,13 @@ mod exact_tests;
 pub(crate) mod fixtures;
 mod format;
 mod health;
+mod lookup;
 mod memory;
 mod meter;
 mod money;
 mod parts;
+#[cfg(test)]
+mod properties;
 mod record;
 mod rehearse;
 mod retry;

@@ -110,10 +110,7 @@ impl Run<'_> {
     }
 
     fn over_budget(&mut self, model: &Model, kind: AttemptKind, why: String, when_spent: WhenSpent) -> End {
-        let end = self.skip(model, kind, AttemptResult::Skipped, why.clone());
-        if let Some(row) = self.attempts.last_mut() {
-            row.kept_back = Some(Limit::Budget);
-        }
+        let end = self.keep_back(model, kind, Limit::Budget, why.clone());
         match when_spent {
             WhenSpent::FreeOnly => end,
             WhenSpent::Reject => End::Stop { why },

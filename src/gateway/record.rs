@@ -16,11 +16,12 @@ pub(super) struct Settled {
     pub model: Option<ModelName>,
     pub attempts: Vec<Attempt>,
     pub cache: CacheUse,
+    pub saved: NanoUsd,
     pub failure: Option<String>,
 }
 
 pub(super) fn outcome(settled: Settled, policy: &Policy, beginning: Beginning) -> Outcome {
-    let Settled { signals, decision, status, model, attempts, cache, failure } = settled;
+    let Settled { signals, decision, status, model, attempts, cache, saved, failure } = settled;
     let answered = answering(status, &attempts);
     let cost: NanoUsd = attempts.iter().map(|attempt| attempt.cost).sum();
     let bought = answered.map_or(NanoUsd::ZERO, |attempt| attempt.cost);
@@ -44,6 +45,7 @@ pub(super) fn outcome(settled: Settled, policy: &Policy, beginning: Beginning) -
         model,
         attempts,
         cache,
+        saved,
         failure,
     }
 }
@@ -95,6 +97,7 @@ impl Settled {
             model: None,
             attempts: Vec::new(),
             cache: CacheUse::Bypass,
+            saved: NanoUsd::ZERO,
             failure: None,
         }
     }

@@ -34,8 +34,7 @@ pub struct Ask {
     pub salvage: Salvage,
     /// The tool has an answer from logic if no model's is accepted: the request ends degraded, not failed.
     pub answers_anyway: bool,
-    /// Pass by the cache.
-    pub fresh: bool,
+    pub cache: CacheMode,
     pub progress: ProgressSink,
     /// Cancelled when the caller goes away. The request then stops the upstream call and still settles.
     pub cancel: CancellationToken,
@@ -44,6 +43,18 @@ pub struct Ask {
 /// Tells conversations apart: a hash of how one begins. No text can be read from it, and it is not written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ConversationKey(pub [u8; 32]);
+
+/// What may be done with kept answers, in the words of HTTP's `Cache-Control`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CacheMode {
+    /// A kept answer will do, and so will that of an equal request in flight.
+    #[default]
+    Use,
+    /// The answer has to be a new one; it may be kept.
+    NoCache,
+    /// Nothing is read, and nothing is kept.
+    NoStore,
+}
 
 /// The request cannot be written small enough for this model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

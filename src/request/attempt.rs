@@ -60,6 +60,8 @@ words!(
         RequestsPerMinute => "requests_per_minute",
         TokensPerMinute => "tokens_per_minute",
         Budget => "budget",
+        /// The second tries that the policy allows a process.
+        Retries => "retries",
     }
 );
 

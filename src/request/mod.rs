@@ -14,7 +14,7 @@ mod outcome;
 mod residency;
 mod signals;
 
-pub use ask::{Ask, Check, ConversationKey, Progress, ProgressSink, Render, Salvage, TooLong};
+pub use ask::{Ask, CacheMode, Check, ConversationKey, Progress, ProgressSink, Render, Salvage, TooLong};
 pub use attempt::{Attempt, AttemptKind, AttemptResult, Limit};
 pub use budget::{Allowance, Scope, Standing};
 pub use caller::Caller;

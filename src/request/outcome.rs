@@ -40,6 +40,8 @@ pub struct Outcome {
     /// The same tokens at the first priced model of the highest tier that has one; `None` when that is unknown.
     pub counterfactual: Option<NanoUsd>,
     pub cache: CacheUse,
+    /// What the answer had cost when it was got first; zero where it was got now.
+    pub saved: NanoUsd,
     pub latency: Duration,
     pub ttft: Option<Duration>,
     /// Why no model's answer was used, in one sentence that is safe to show.

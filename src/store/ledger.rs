@@ -100,8 +100,8 @@ async fn insert_request(conn: &mut SqliteConnection, outcome: &Outcome, process:
     sqlx::query(
         "INSERT INTO requests (id, at, process, door, caller, tool, route, policy_hash, tier_wanted, complexity, \
          signals, status, model, attempts, tokens_in, tokens_cached, tokens_out, cost, wasted, counterfactual, cache, \
-         latency_ms, ttft_ms, reasons, failure, prompt_version) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         saved, latency_ms, ttft_ms, reasons, failure, prompt_version) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(outcome.id.to_string())
     .bind(time(outcome.at))
@@ -124,6 +124,7 @@ async fn insert_request(conn: &mut SqliteConnection, outcome: &Outcome, process:
     .bind(outcome.wasted.0)
     .bind(outcome.counterfactual.map(|amount| amount.0))
     .bind(outcome.cache.as_str())
+    .bind(outcome.saved.0)
     .bind(millis(outcome.latency))
     .bind(outcome.ttft.map(millis))
     .bind(json(&decision)?)

@@ -82,6 +82,7 @@ fn outcome(row: &SqliteRow, attempts: Vec<Attempt>) -> Result<Outcome> {
         wasted: NanoUsd(cell(row, "wasted")?),
         counterfactual: cell::<Option<i64>>(row, "counterfactual")?.map(NanoUsd),
         cache: word(row, "cache", CacheUse::parse)?,
+        saved: NanoUsd(cell(row, "saved")?),
         latency: duration(cell(row, "latency_ms")?),
         ttft: cell::<Option<f64>>(row, "ttft_ms")?.map(duration),
         failure: cell(row, "failure")?,

@@ -158,6 +158,7 @@ async fn record_lost(write: &mut SqliteConnection, rows: &[SqliteRow]) -> Result
         wasted: cost,
         counterfactual: None,
         cache: CacheUse::Bypass,
+        saved: NanoUsd::ZERO,
         latency: Duration::ZERO,
         ttft: None,
         failure: Some(LOST.to_owned()),

@@ -100,6 +100,8 @@ families! {
         "Calls by whether the model has a price: priced, free, unpriced, unknown (not in this process's policy).";
     CACHE_REQUESTS = "taskgate_cache_requests_total" ["result"], Counter, Count,
         "Requests that want a model, by what the cache did for them.";
+    CACHE_SAVED = "taskgate_cache_saved_nanousd_total" ["route"], Counter, Count,
+        "What answers had cost that were given again from the cache or shared, in nano-dollars: money not spent twice.";
     LIMIT_REJECTIONS = "taskgate_limit_rejections_total" ["limit"], Counter, Count,
         "Tries that a limit of our own kept back.";
     REQUEST_DURATION = "taskgate_request_duration_seconds" ["door", "route", "tier"], Histogram(REQUEST_SECONDS), Seconds,

@@ -156,6 +156,9 @@ impl Metrics {
         self.show_models(&old, 0.0);
         self.show_models(&self.known(), 1.0);
         // A counter that first appears with money on it hides that money from `increase`, so each begins at zero.
+        for route in &policy.routes {
+            self.count(&families::CACHE_SAVED, [route.name.as_str()], 0);
+        }
         for model in policy.models.keys() {
             for route in &policy.routes {
                 self.count(&families::COST, [model.as_str(), route.name.as_str()], 0);

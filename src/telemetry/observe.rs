@@ -40,6 +40,9 @@ impl Metrics {
         if let Some(amount) = outcome.counterfactual {
             self.count(&family::COUNTERFACTUAL, [route], nano(amount));
         }
+        if outcome.saved > NanoUsd::ZERO {
+            self.count(&family::CACHE_SAVED, [route], nano(outcome.saved));
+        }
         // Waiting for another request's answer is not our own work, and there is no attempt to take it off by.
         if outcome.cache != CacheUse::Shared {
             let upstream: Duration = outcome.attempts.iter().map(|attempt| attempt.latency).sum();

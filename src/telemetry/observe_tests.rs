@@ -93,6 +93,7 @@ fn outcome(attempts: Vec<Attempt>, status: Status) -> Outcome {
         wasted: NanoUsd::ZERO,
         counterfactual: Some(NanoUsd(700_000)),
         cache: CacheUse::Miss,
+        saved: NanoUsd::ZERO,
         latency: Duration::from_secs(2) * attempts.len() as u32 + Duration::from_millis(3),
         ttft: None,
         failure: None,
@@ -166,6 +167,21 @@ fn what_logic_answered_is_a_request_of_the_tier_none_and_asks_no_cache() {
     let text = rendered(&[outcome(Vec::new(), Status::Ok)]);
     assert!(text.contains(r#"tier="none",status="ok"} 1"#));
     assert!(!text.contains("taskgate_cache_requests_total{") && !text.contains("taskgate_complexity_bucket"));
+}
+
+#[test]
+fn what_a_kept_answer_saves_is_told_and_a_second_try_that_was_not_made_counts_as_kept_back() {
+    let given = Outcome { cache: CacheUse::Hit, saved: NanoUsd(350_000), ..outcome(Vec::new(), Status::Cached) };
+    let refused = Attempt {
+        kept_back: Some(Limit::Retries),
+        ..attempt(2, "task-api-model", AttemptKind::Retry, AttemptResult::Skipped)
+    };
+    let first = attempt(1, "task-api-model", AttemptKind::First, AttemptResult::RateLimited);
+    let text = rendered(&[given.clone(), given, outcome(vec![first, refused], Status::Degraded)]);
+    assert_line(&text, r#"taskgate_cache_saved_nanousd_total{route="default"} 700000"#);
+    assert_line(&text, r#"taskgate_limit_rejections_total{limit="retries"} 1"#);
+    assert_line(&text, r#"taskgate_attempts_total{model="task-api-model",kind="retry",result="skipped"} 1"#);
+    assert!(!text.contains("taskgate_retries_total{"), "no second try was made");
 }
 
 #[test]

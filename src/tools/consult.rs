@@ -6,7 +6,9 @@ use super::prompts::{self, Prompt};
 use super::toolbox::Call;
 use crate::chat::{ModelSpec, Reply};
 use crate::error::{Error, Kind, Result};
-use crate::request::{Ask, Completion, Measures, Outcome, Progress, Rejection, Salvage, Signals, Status, Verdict};
+use crate::request::{
+    Ask, CacheMode, Completion, Measures, Outcome, Progress, Rejection, Salvage, Signals, Status, Verdict,
+};
 use crate::tasks::facts::Measured;
 
 /// Reads an answer and holds it against the facts. Pure: the same answer always gets the same verdict.
@@ -79,7 +81,7 @@ fn written<A: 'static>(call: &Call<'_>, question: &Question<A>) -> Ask {
         })),
         salvage: question.salvage.clone(),
         answers_anyway: true,
-        fresh: question.fresh,
+        cache: if question.fresh { CacheMode::NoCache } else { CacheMode::Use },
         progress: call.context.progress.clone(),
         cancel: call.context.cancel.clone(),
     }

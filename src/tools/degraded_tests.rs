@@ -55,6 +55,7 @@ fn outcome(attempts: Vec<Attempt>, candidates: Vec<Candidate>) -> Outcome {
         wasted: NanoUsd::ZERO,
         counterfactual: None,
         cache: CacheUse::Miss,
+        saved: NanoUsd::ZERO,
         latency: Duration::ZERO,
         ttft: None,
         failure: None,

@@ -191,9 +191,21 @@ impl Session {
 
     /// Asks without waiting for the response; gives the request's id.
     pub async fn ask(&mut self, tool: &str, arguments: Value) -> i64 {
+        self.send(tool, arguments, None).await
+    }
+
+    /// The same, and wants to be told how it goes.
+    pub async fn ask_for_progress(&mut self, tool: &str, arguments: Value) -> i64 {
+        self.send(tool, arguments, Some("p")).await
+    }
+
+    async fn send(&mut self, tool: &str, arguments: Value, progress: Option<&str>) -> i64 {
         self.last_id += 1;
-        let params = json!({ "name": tool, "arguments": arguments });
         let id = self.last_id;
+        let mut params = json!({ "name": tool, "arguments": arguments });
+        if let Some(token) = progress {
+            params["_meta"] = json!({ "progressToken": token });
+        }
         self.line(&json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params })).await;
         id
     }
@@ -201,6 +213,24 @@ impl Session {
     pub async fn call(&mut self, tool: &str, arguments: Value) -> Answer {
         let id = self.ask(tool, arguments).await;
         Answer { response: self.response(id).await }
+    }
+
+    /// Waits for a notice of progress that says this.
+    pub async fn told(&mut self, what: &str) {
+        let says = |message: &Value| message["params"]["message"].as_str().is_some_and(|told| told.contains(what));
+        if self.kept.iter().any(says) {
+            return;
+        }
+        loop {
+            let message = tokio::time::timeout(PATIENCE, self.from.recv()).await;
+            let message = message.unwrap_or_else(|_| panic!("`{what}` was never told; the log says:\n{}", self.log()));
+            let message = message.unwrap_or_else(|| panic!("it ended without telling `{what}`:\n{}", self.log()));
+            let told = says(&message);
+            self.kept.push(message);
+            if told {
+                return;
+            }
+        }
     }
 
     /// The response with this id; `null` is the id of what could not be read. Everything else is kept.

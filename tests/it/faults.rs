@@ -10,6 +10,7 @@ mod money;
 mod pass_rates;
 mod policy;
 mod recovery;
+mod shared;
 mod wall;
 
 use serde_json::{Value, json};

@@ -8,7 +8,9 @@ use taskgate::chat::{ChatRequest, Format, Message, ModelSpec, Tokens};
 use taskgate::gateway::Gateway;
 use taskgate::policy::Policy;
 use taskgate::provider::Sender;
-use taskgate::request::{Ask, AttemptResult, Caller, Completion, Door, Measures, Outcome, Rejection, Signals, Target};
+use taskgate::request::{
+    Ask, AttemptResult, CacheMode, Caller, Completion, Door, Measures, Outcome, Rejection, Signals, Target,
+};
 use taskgate::store::Store;
 use taskgate::telemetry::Metrics;
 use tokio_util::sync::CancellationToken;
@@ -69,7 +71,7 @@ async fn answered(gateway: &Gateway, question: &'static str) -> Outcome {
         check: None,
         salvage: Arc::new(|_| None),
         answers_anyway: false,
-        fresh: true,
+        cache: CacheMode::NoCache,
         progress: Arc::new(|_| {}),
         cancel: CancellationToken::new(),
     };

@@ -97,7 +97,7 @@ prop_compose! {
         id in any::<u128>(), at in instant(), signals in signals(), decision in decision(), policy_hash in text(),
         status in select(Status::ALL), model in proptest::option::of(text()),
         mut attempts in proptest::collection::vec(attempt(), 0..4),
-        usage in usage(), (cost, wasted) in (amount(), amount()), counterfactual in proptest::option::of(amount()),
+        usage in usage(), (cost, wasted, saved) in (amount(), amount(), amount()), counterfactual in proptest::option::of(amount()),
         (cache, latency, ttft) in (select(CacheUse::ALL), span(), proptest::option::of(span())),
         failure in proptest::option::of(text()),
     ) -> Outcome {
@@ -106,7 +106,8 @@ prop_compose! {
         }
         Outcome {
             id: RequestId(Uuid::from_u128(id)), at, signals, policy_hash, decision, status,
-            model: model.map(ModelName::from), attempts, usage, cost, wasted, counterfactual, cache, latency, ttft, failure,
+            model: model.map(ModelName::from), attempts, usage, cost, wasted, counterfactual, cache, saved, latency,
+            ttft, failure,
         }
     }
 }

@@ -48,6 +48,7 @@ fn request(tool: &str, caller: &str, minute: i64) -> Request {
         wasted: NanoUsd::ZERO,
         counterfactual: None,
         cache: CacheUse::Bypass,
+        saved: NanoUsd::ZERO,
         latency: Duration::ZERO,
         ttft: None,
         failure: None,

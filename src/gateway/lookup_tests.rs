@@ -1,0 +1,188 @@
+//! Answers that are kept and calls that are shared: who pays, who waits, and what happens when somebody leaves.
+
+use std::time::Duration;
+
+use super::*;
+use crate::chat::NanoUsd;
+use crate::error::Kind;
+use crate::gateway::fixtures::{Step, World, ask, policy, text, trail, with_route, world};
+use crate::policy::Policy;
+use crate::request::{
+    Ask, AttemptKind as Why, AttemptResult as How, Completion, Outcome, Rejection, RejectionCode, Status,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What one whole answer of `big` costs.
+const PRICE: NanoUsd = NanoUsd(60_000);
+
+/// Answers are kept for ten minutes.
+fn cached(policy: Policy) -> Policy {
+    with_route(policy, |route| route.cache_ttl = 600 * SECOND)
+}
+
+/// The hosted model first, and nobody after it.
+fn hosted_alone() -> Policy {
+    with_route(cached(policy()), |route| {
+        route.thresholds = [("hosted".into(), 0.0)].into();
+        route.fallback.downward = false;
+    })
+}
+
+async fn ask_as(world: &World, cache: CacheMode) -> (Outcome, Completion) {
+    world.gateway.complete(Ask { cache, ..ask(CancellationToken::new()) }).await
+}
+
+/// Asks so much later, and leaves when `patience` is over.
+async fn visit(world: &World, later: Duration, patience: Duration) -> Option<(Outcome, Completion)> {
+    tokio::time::sleep(later).await;
+    tokio::time::timeout(patience, world.ask()).await.ok()
+}
+
+#[tokio::test(start_paused = true)]
+async fn equal_questions_in_flight_are_one_call_and_a_later_one_is_none() {
+    let world = world(cached(policy()), []);
+    let (first, second) = tokio::join!(world.ask(), world.ask());
+    assert_eq!((first.0.cache, second.0.cache), (CacheUse::Miss, CacheUse::Shared));
+    let (third, completion) = world.ask().await;
+    assert_eq!((third.status, third.cache, text(&completion)), (Status::Cached, CacheUse::Hit, "fine"));
+    assert_eq!((third.cost, third.attempts.len()), (NanoUsd::ZERO, 0));
+    assert_eq!(world.script.called(), ["small"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_kept_or_shared_answer_had_cost_is_told_as_saved() {
+    let world = world(hosted_alone(), []);
+    let (first, second) = tokio::join!(world.ask(), world.ask());
+    let third = world.ask().await.0;
+    let sums = [&first.0, &second.0, &third].map(|outcome| (outcome.cost, outcome.saved));
+    assert_eq!(sums, [(PRICE, NanoUsd::ZERO), (NanoUsd::ZERO, PRICE), (NanoUsd::ZERO, PRICE)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_answer_had_cost_includes_the_answers_that_were_rejected_on_the_way() {
+    let mut priced = cached(policy());
+    let price = priced.models["big"].price;
+    priced.models.get_mut("small").unwrap().price = price;
+    let world = world(priced, [("small", vec![Step::Says("bad")])]);
+    assert_eq!(world.ask().await.0.cost, NanoUsd(2 * PRICE.0));
+    assert_eq!(world.ask().await.0.saved, NanoUsd(2 * PRICE.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_cache_reads_nothing_and_keeps_and_no_store_does_neither() {
+    let says = |texts: [&'static str; 3]| vec![("small", texts.map(Step::Says).to_vec())].try_into().unwrap();
+    let steps: [(&str, Vec<Step>); 1] = says(["one", "two", "three"]);
+    let world = world(cached(policy()), steps);
+    let mut heard = Vec::new();
+    for mode in [CacheMode::Use, CacheMode::NoStore, CacheMode::Use, CacheMode::NoCache, CacheMode::Use] {
+        let (outcome, completion) = ask_as(&world, mode).await;
+        heard.push((text(&completion).to_owned(), outcome.cache));
+    }
+    let heard: Vec<_> = heard.iter().map(|(text, cache)| (text.as_str(), *cache)).collect();
+    let (miss, hit, bypass) = (CacheUse::Miss, CacheUse::Hit, CacheUse::Bypass);
+    assert_eq!(heard, [("one", miss), ("two", bypass), ("one", hit), ("three", bypass), ("three", hit)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kept_answer_that_is_wrong_by_now_is_asked_for_once_more_by_all_who_ask() {
+    let world = world(cached(policy()), [("small", vec![Step::Says("was right"), Step::Says("is right")])]);
+    assert_eq!(world.ask().await.0.status, Status::Ok);
+    let changed = || {
+        let check = Arc::new(|reply: &crate::chat::Reply| match reply.text.as_str() {
+            "was right" => Verdict::Rejected(Rejection::new(RejectionCode::ClosedTask, "The task is done.")),
+            _ => Verdict::Accepted,
+        });
+        world.gateway.complete(Ask { check: Some(check), ..ask(CancellationToken::new()) })
+    };
+    let (first, second) = tokio::join!(changed(), changed());
+    assert_eq!((first.0.cache, second.0.cache), (CacheUse::Miss, CacheUse::Shared));
+    assert_eq!((text(&first.1), text(&second.1)), ("is right", "is right"));
+    assert_eq!(world.kept.0.lock().unwrap().len(), 3, "one outcome a request");
+    assert_eq!(text(&world.ask().await.1), "is right", "the new answer took the old one's place");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejected_or_half_answer_is_never_kept() {
+    let bad = || vec![Step::Says("bad"), Step::Says("bad")];
+    let world = world(cached(policy()), [("small", bad()), ("big", bad())]);
+    assert_eq!(world.ask().await.0.status, Status::Degraded);
+    assert_eq!(world.ask().await.0.cache, CacheUse::Miss);
+    let cut = self::world(hosted_alone(), [("big", vec![Step::Cut("half")])]);
+    assert_eq!(cut.ask().await.0.status, Status::Partial);
+    assert_eq!(cut.ask().await.0.cache, CacheUse::Miss);
+    let long = self::world(cached(policy()), [("small", vec![Step::Long("as far as it may")])]);
+    assert_eq!(long.ask().await.0.status, Status::Ok, "its check lets it pass");
+    assert_eq!(long.ask().await.0.cache, CacheUse::Miss);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_goes_on_for_those_who_wait_when_its_own_caller_leaves() {
+    let world = world(hosted_alone(), [("big", vec![Step::Slow(10 * SECOND)])]);
+    let (first, second) = tokio::join!(visit(&world, Duration::ZERO, 2 * SECOND), visit(&world, SECOND, 60 * SECOND));
+    assert!(first.is_none());
+    let (second, completion) = second.unwrap();
+    assert_eq!((second.status, second.cache, text(&completion)), (Status::Cached, CacheUse::Shared, "fine"));
+    assert_eq!(world.script.called(), ["big"]);
+    world.gateway.drain(SECOND).await;
+    let kept = world.kept.0.lock().unwrap();
+    let first = kept.iter().find(|outcome| outcome.id != second.id).unwrap();
+    assert_eq!((kept.len(), first.status, first.cache), (2, Status::Ok, CacheUse::Miss));
+    assert_eq!((first.cost, first.wasted, second.cost, second.saved), (PRICE, NanoUsd::ZERO, NanoUsd::ZERO, PRICE));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_nobody_waits_for_any_more_is_stopped() {
+    let world = world(hosted_alone(), [("big", vec![Step::Slow(10 * SECOND)])]);
+    let early = |later| visit(&world, later, 3 * SECOND);
+    let (first, second) = tokio::join!(early(Duration::ZERO), early(SECOND));
+    assert!(first.is_none() && second.is_none());
+    world.gateway.drain(SECOND).await;
+    let kept = world.kept.0.lock().unwrap();
+    assert_eq!(kept.iter().map(|outcome| outcome.status).collect::<Vec<_>>(), [Status::Cancelled; 2]);
+    let calls: Vec<_> = kept.iter().flat_map(trail).collect();
+    assert_eq!(calls, [("big", Why::First, How::Cancelled)]);
+    assert!(kept.iter().all(|outcome| outcome.latency < 5 * SECOND), "{kept:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_alone_is_stopped_when_its_caller_leaves() {
+    let world = world(hosted_alone(), [("big", vec![Step::Slow(10 * SECOND)])]);
+    assert!(visit(&world, Duration::ZERO, SECOND).await.is_none());
+    world.gateway.drain(SECOND).await;
+    let kept = world.kept.0.lock().unwrap();
+    assert_eq!((kept[0].status, trail(&kept[0])), (Status::Cancelled, vec![("big", Why::First, How::Cancelled)]));
+    assert!(kept[0].latency < 2 * SECOND, "{kept:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_waited_for_a_call_that_failed_make_the_next_one_together() {
+    let fails = || Step::Fails(Kind::UpstreamFailed);
+    let world = world(hosted_alone(), [("big", vec![fails(), fails()])]);
+    let all = futures_util::future::join_all((0..6).map(|_| world.ask())).await;
+    let statuses: Vec<_> = all.iter().map(|(outcome, _)| outcome.status).collect();
+    assert_eq!(statuses.iter().filter(|status| **status == Status::Degraded).count(), 2, "{statuses:?}");
+    assert_eq!(statuses.iter().filter(|status| **status == Status::Ok).count(), 1, "{statuses:?}");
+    assert_eq!(statuses.iter().filter(|status| **status == Status::Cached).count(), 3, "{statuses:?}");
+    assert_eq!((world.script.called().len(), world.script.most_at_once()), (3, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_leads_after_a_stall_has_its_own_time_and_no_more() {
+    let world = world(hosted_alone(), [("big", vec![Step::Never, Step::Never])]);
+    let (first, second) =
+        tokio::join!(visit(&world, Duration::ZERO, 90 * SECOND), visit(&world, 5 * SECOND, 90 * SECOND));
+    let latencies = [first.unwrap().0.latency, second.unwrap().0.latency];
+    assert!(latencies.iter().all(|latency| *latency <= 41 * SECOND), "{latencies:?}");
+    assert_eq!(world.script.most_at_once(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_of_the_one_who_leads_leaves_nobody_waiting() {
+    let world = world(hosted_alone(), [("big", vec![Step::Slow(SECOND)])]);
+    let broken = Ask { check: Some(Arc::new(|_| panic!("broken check"))), ..ask(CancellationToken::new()) };
+    let (first, second) =
+        tokio::join!(async { world.gateway.complete(broken).await.0 }, visit(&world, SECOND / 10, 60 * SECOND));
+    assert_eq!((first.status, second.unwrap().0.status), (Status::Degraded, Status::Ok));
+    assert_eq!(world.script.called().len(), 2);
+}
