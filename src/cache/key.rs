@@ -132,4 +132,20 @@ mod tests {
         let two = with(&[("b", json!({"y": 2, "x": 1})), ("a", json!(1))]);
         assert_eq!(key("local", "1", "m", one), key("local", "1", "m", two));
     }
+
+    #[test]
+    fn no_two_values_run_together() {
+        let with = |value: Value| ChatRequest { extra: Map::from_iter([("x".to_owned(), value)]), ..request("a") };
+        // What would stand between two texts, were their lengths not told.
+        let between = "\"\0\0\0\0\0\0\0\0";
+        let pairs = [
+            (json!([[1, 2]]), json!([[1], 2])),
+            (json!(["a", format!("b{between}c")]), json!([format!("a{between}b"), "c"])),
+            (json!(["1"]), json!([1])),
+            (json!({"a": {"b": 1}}), json!({"a": {}, "b": 1})),
+        ];
+        for (one, other) in pairs {
+            assert_ne!(key("local", "1", "m", with(one.clone())), key("local", "1", "m", with(other)), "{one}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use crate::error::Kind;
 use crate::gateway::fixtures::{Step, World, ask, policy, text, trail, with_route, world};
 use crate::policy::Policy;
 use crate::request::{
-    Ask, AttemptKind as Why, AttemptResult as How, Completion, Outcome, Rejection, RejectionCode, Status,
+    Ask, AttemptKind as Why, AttemptResult as How, Completion, Outcome, Rejection, RejectionCode, Status, Target,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -175,6 +175,47 @@ async fn whoever_leads_after_a_stall_has_its_own_time_and_no_more() {
     let latencies = [first.unwrap().0.latency, second.unwrap().0.latency];
     assert!(latencies.iter().all(|latency| *latency <= 41 * SECOND), "{latencies:?}");
     assert_eq!(world.script.most_at_once(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_another_gives_up_when_its_own_time_is_over() {
+    let world = world(hosted_alone(), [("big", vec![Step::Slow(25 * SECOND)])]);
+    let hurried = async {
+        tokio::time::sleep(SECOND).await;
+        let policy = with_route(hosted_alone(), |route| route.envelope.deadline = 10 * SECOND);
+        world.gateway.follow(Arc::new(policy));
+        world.ask().await.0
+    };
+    let ((first, _), second) = tokio::join!(world.ask(), hurried);
+    assert_eq!((first.status, second.status, second.attempts.len()), (Status::Ok, Status::Degraded, 0));
+    assert!(second.latency < 11 * SECOND, "{:?}", second.latency);
+    let why = "An equal request that was in flight did not answer in time.";
+    assert_eq!(second.failure.as_deref(), Some(why));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_kept_for_one_caller_one_tool_one_wording_one_question_and_one_policy() {
+    let world = world(cached(policy()), []);
+    let others: [fn(&mut Ask); 5] = [
+        |_| {},
+        |ask| ask.caller.name = "another".to_owned(),
+        |ask| ask.signals.target = Target::Tool("plan_sprint".into()),
+        |ask| ask.prompt_version = "2",
+        |ask| {
+            let render = ask.render.clone();
+            ask.render = Arc::new(move |spec, rejections| {
+                render(spec, rejections).map(|request| crate::chat::ChatRequest { temperature: Some(0.1), ..request })
+            });
+        },
+    ];
+    for change in others {
+        let mut other = ask(CancellationToken::new());
+        change(&mut other);
+        assert_eq!(world.gateway.complete(other).await.0.cache, CacheUse::Miss);
+    }
+    assert_eq!(world.ask().await.0.cache, CacheUse::Hit);
+    world.gateway.follow(Arc::new(Policy { hash: "another".into(), ..cached(policy()) }));
+    assert_eq!(world.ask().await.0.cache, CacheUse::Miss, "another policy may mean another model by the same name");
 }
 
 #[tokio::test(start_paused = true)]

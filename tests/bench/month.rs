@@ -280,6 +280,7 @@ fn finished(
         status,
         attempts,
         cache,
+        saved: NanoUsd::ZERO,
         latency,
     }
 }

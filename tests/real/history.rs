@@ -95,6 +95,7 @@ fn outcome(way: Way, at: Timestamp, n: usize) -> Outcome {
         wasted: cost - answered.map_or(NanoUsd::ZERO, |attempt| attempt.cost),
         counterfactual: answered.map(|attempt| price().cost(attempt.usage)),
         cache,
+        saved: NanoUsd::ZERO,
         latency,
         ttft: None,
         failure: (status == Status::Degraded).then(|| "No model gave an accepted answer.".to_owned()),
