@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
+use taskgate::policy::BUILT_IN;
 use taskgate::request::Outcome;
 use taskgate::store::{Dimension, Store, Stretch};
 use tokio::runtime::Runtime;
@@ -52,6 +53,15 @@ pub fn figures(path: &Path) {
         [&["usage"][..], &["usage", "--by", "day"], &["usage", "--by", "caller", "--last", "7d"], &["usage", "--json"]]
     {
         report(&format!("`taskgate {}`, the whole process", arguments.join(" ")), timed(|| run(path, arguments)));
+    }
+    let new = path.with_extension("new.yaml");
+    std::fs::write(&new, BUILT_IN.replace("hosted: 0.60", "hosted: 0.50")).expect("a policy");
+    let simulate = ["simulate", "--policy", new.to_str().expect("a path of text"), "--json"];
+    let calibrate = ["calibrate", "--tier", "hosted", "--share", "20%", "--json"];
+    for (name, arguments) in [("simulate", &simulate[..]), ("calibrate", &calibrate[..])] {
+        report(&format!("`taskgate {name}`, a sample, the whole process"), timed(|| run(path, arguments)));
+        let all = [arguments, &["--all"]].concat();
+        report(&format!("`taskgate {name} --all`, the whole process"), timed(|| run(path, &all)));
     }
     let runtime = Runtime::new().expect("a runtime");
     let store = runtime.block_on(Store::open(path)).expect("a database");
