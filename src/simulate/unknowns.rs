@@ -116,7 +116,7 @@ fn sampled(comparison: &Comparison<'_>, traffic: &Traffic) -> Option<Unknown> {
         code: "sampled",
         count: Some(traffic.requests),
         text: format!(
-            "{} of {} requests were replayed, evenly spread runs of them; --all replays every one.",
+            "{} of {} requests were replayed, evenly spread runs of them, and costs are of these; --all replays every one.",
             traffic.requests, comparison.requests
         ),
     })
