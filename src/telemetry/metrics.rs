@@ -5,8 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use metrics::{Counter, Gauge, Histogram, KeyName, Level, Metadata, Recorder};
@@ -57,6 +58,8 @@ struct Inner {
     known: RwLock<Known>,
     /// When this process last knew all of the ledger; only servers look.
     level: Mutex<Option<Instant>>,
+    /// Requests of this process whose rows are lost.
+    lost: AtomicU64,
     /// Every model that a spend gauge was set for: at midnight its sum is zero and the ledger no longer names it.
     spent: Mutex<BTreeSet<ModelName>>,
 }
@@ -106,6 +109,7 @@ impl Metrics {
             process,
             known: RwLock::default(),
             level: Mutex::default(),
+            lost: AtomicU64::default(),
             spent: Mutex::default(),
         };
         let metrics = Self { inner: Arc::new(inner) };
@@ -192,7 +196,19 @@ impl Metrics {
 
     /// A request whose row is lost.
     pub fn ledger_failed(&self) {
+        self.inner.lost.fetch_add(1, Ordering::Relaxed);
         self.count(&families::LEDGER_FAILURES, [], 1);
+    }
+
+    /// How many rows this process has lost.
+    pub fn ledger_failures(&self) -> u64 {
+        self.inner.lost.load(Ordering::Relaxed)
+    }
+
+    /// How long ago this process last knew all of the ledger; `None` when it does not look.
+    pub fn ledger_lag(&self, now: Instant) -> Option<Duration> {
+        let level = *self.inner.level.lock().unwrap_or_else(PoisonError::into_inner);
+        level.map(|level| now.saturating_duration_since(level))
     }
 
     /// At that time this process, or the one whose turn it was, had counted all that the ledger held.

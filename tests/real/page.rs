@@ -19,9 +19,15 @@ use crate::upstream::{Recorded, Reply, Step, Upstream};
 const DESK: (u32, u32) = (1100, 900);
 const PHONE: (u32, u32) = (360, 740);
 /// What a picture in docs/ shows of a page at most.
-const PICTURE_HEIGHT: u32 = 1_480;
+const PICTURE_HEIGHT: u32 = 1_800;
 
 const START: Duration = Duration::from_secs(30);
+
+/// One that lasts, and one that the calls of a day come near to.
+const BUDGETS: &str = "budgets:
+  - { name: month, limit_usd: 5, per: month }
+  - { name: hosted, scope: model:gpt-4o, limit_usd: 0.10, per: day }
+";
 
 const ENTER: &str = "\u{E007}";
 
@@ -46,7 +52,7 @@ impl Served {
     /// With both models at that upstream.
     async fn start(folder: &Path, upstream: &Upstream) -> Self {
         let address = format!("127.0.0.1:{}", free_port());
-        let taskgate = Taskgate::new(folder, &policy(&Knobs::default()))
+        let taskgate = Taskgate::new(folder, &(policy(&Knobs::default()) + BUDGETS))
             .with("LITELLM_PROXY_URL", upstream.base_url())
             .with("OPENAI_BASE_URL", upstream.base_url())
             .with("OPENAI_API_KEY", "sk-secret-of-the-test")
@@ -163,6 +169,8 @@ async fn figures_equal_the_ledger(browser: &Browser, ledger: &Ledger) {
         let says = browser.run(&text(&format!("[data-period={period:?}] div:nth-child(2) dt"))).await;
         assert_eq!(says.as_str().unwrap().contains("cost more"), dearer, "{says} for {saved}");
     }
+    let spent = [format!("{} of $5.00", NanoUsd(cost)), format!("{} of $0.10", NanoUsd(cost))];
+    assert_eq!(browser.run(&texts("#budgets li > span:nth-child(2)")).await, json!(spent));
     let models = ledger.numbers("SELECT model, count(*) FROM attempts GROUP BY model ORDER BY model DESC").await;
     let calls: Vec<String> = models.iter().map(|(_, calls)| calls.to_string()).collect();
     assert_eq!(browser.run(&texts("#models td:nth-child(3)")).await, json!(calls));
@@ -195,6 +203,17 @@ async fn what_is_out_of_date_is_marked_until_the_server_is_back() {
     served.taskgate.call("smart_prioritize", json!({ "task_description": "Sweep" })).await;
     browser.open(&served.url()).await;
     browser.becomes(&texts("#decisions .what"), json!(["smart_prioritize"])).await;
+
+    // The server answers, and cannot tell: its own words are shown.
+    browser.run("window.asked = window.fetch").await;
+    let busy = r#"'{"error":"The database is busy","hint":"Try again in a moment."}', { status: 503 }"#;
+    browser.run(&format!("window.fetch = async () => new Response({busy})")).await;
+    browser.becomes(STATE, "stale").await;
+    let told = browser.run(&text("#stale")).await;
+    assert!(told.as_str().unwrap().contains("The database is busy. Try again in a moment."), "{told}");
+    browser.run("window.fetch = window.asked").await;
+    browser.becomes(STATE, "live").await;
+
     let Served { address, taskgate, process } = served;
     drop(process);
     browser.becomes(STATE, "stale").await;

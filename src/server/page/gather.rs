@@ -1,16 +1,17 @@
 //! Reads what the page shows, once for all who look: from the ledger, and from the gateway's view of its models.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::figures::Labelled;
 use super::overview::{Decided, Money, Overview, Tried};
-use super::{figures, models};
+use super::remarks::Seen;
+use super::{budgets, figures, models, remarks};
 use crate::chat::UsageSource;
 use crate::error::{Error, Kind, Result};
-use crate::gateway::Gateway;
-use crate::request::{Attempt, Outcome};
+use crate::request::{Allowance, Attempt, Outcome};
+use crate::server::Parts;
 use crate::store::{Dimension, Groups, Store, Stretch};
 
 const DECISIONS: u32 = 20;
@@ -18,28 +19,40 @@ const DECISIONS: u32 = 20;
 /// Three heartbeats: a process that missed all of them is gone.
 const ALIVE_WITHIN: SignedDuration = SignedDuration::from_secs(45);
 
-pub(super) async fn gather(store: &Store, gateway: &Gateway, now: Timestamp) -> Result<Overview> {
+pub(super) async fn gather(parts: &Parts, now: Timestamp) -> Result<Overview> {
+    let Parts { store, metrics, gateway } = parts;
     let policy = gateway.policy();
     let times = figures::Times::of(now, &policy.time_zone);
     let (today, month) = (times.today, times.month);
     let periods = store.usage_in(&[today, month], &[Dimension::Model]).await?;
     let [in_day, in_month] = periods.as_slice() else { return Err(Error::new(Kind::Internal, "A period is missing")) };
     let (in_hours, in_days) = (counted(store, &times.hours).await?, counted(store, &times.days).await?);
+    let allowances: Vec<Allowance> =
+        policy.budgets.iter().map(|budget| budget.allowance(now, &policy.time_zone)).collect();
+    let budgets = budgets::now(&policy.budgets, &allowances, &store.standings(&allowances).await?);
     let answered_by = figures::answered_by(&policy, &in_days);
     let decisions = store.last_decisions(DECISIONS).await?;
     let followed = store.followed_policies(now.checked_sub(ALIVE_WITHIN).unwrap_or(now)).await?;
     let models = models::now(&policy, &gateway.health(), &store.seen_health().await?, (in_day, now));
-    let remarks = models::remarks(&models, &policy, &followed);
+    let remarks = remarks::remarks(&Seen {
+        models: &models,
+        budgets: &budgets,
+        policy_hash: &policy.hash,
+        followed: &followed,
+        lost_rows: metrics.ledger_failures(),
+        lag: metrics.ledger_lag(Instant::now()),
+    });
     Ok(Overview {
         version: env!("CARGO_PKG_VERSION"),
         policy_hash: policy.hash.clone(),
         time_zone: policy.time_zone.iana_name().map(str::to_owned),
         processes: followed.len(),
-        verdict: models::verdict(&remarks),
+        verdict: remarks::verdict(&remarks),
         remarks,
         models,
         today: figures::period(today.from(), in_day),
         month: figures::period(month.from(), in_month),
+        budgets,
         hours: figures::slices(times.hours, &in_hours, &answered_by),
         days: figures::slices(times.days, &in_days, &answered_by),
         answered_by,

@@ -4,10 +4,12 @@
 //! Whoever passes the guard sees it, which is this machine's user: an admin key, once there are keys, belongs in front of
 //! exactly this router. It changes nothing.
 
+mod budgets;
 mod figures;
 mod gather;
 mod models;
 mod overview;
+mod remarks;
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -88,7 +90,7 @@ fn router_with(parts: Parts, fresh_for: Duration) -> Router {
 async fn overview(State(shared): State<Shared>, headers: HeaderMap) -> Response {
     let Shared { parts, kept } = shared;
     let written = kept.try_get_with((), async {
-        let overview = gather::gather(&parts.store, &parts.gateway, Timestamp::now()).await?;
+        let overview = gather::gather(&parts, Timestamp::now()).await?;
         let body = serde_json::to_vec(&overview)
             .map_err(|error| Error::new(Kind::Internal, "The overview could not be written").source(error))?;
         Ok::<_, Error>(Arc::new(Written { etag: etag(&body), body: body.into() }))

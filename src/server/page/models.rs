@@ -1,8 +1,8 @@
-//! Is everything well? The state of each model, and the remarks that follow. Pure.
+//! The state of each model, from what this process knows and what others wrote down. Pure.
 
 use jiff::Timestamp;
 
-use super::overview::{Level, ModelNow, ModelState, Remark};
+use super::overview::{ModelNow, ModelState};
 use crate::gateway::ModelHealth;
 use crate::health::{Ailment, State};
 use crate::policy::{Backend, Location, Model, Policy};
@@ -79,38 +79,6 @@ fn note(state: ModelState, model: &Model, backend: &Backend, ailment: Option<Ail
             format!("{name} failed or could not be reached lately, and is left alone for now. Is backend {at} well?")
         }
     }
-}
-
-/// What a person should know, the worst first.
-pub(super) fn remarks(models: &[ModelNow], policy: &Policy, followed: &[String]) -> Vec<Remark> {
-    let mut remarks = Vec::new();
-    let may_be_called = |model: &ModelNow| matches!(model.state, ModelState::Ready | ModelState::Probing);
-    if !models.is_empty() && !models.iter().any(may_be_called) {
-        let text = "No model may be called now: every tool answers from plain logic.".to_owned();
-        remarks.push(Remark { level: Level::Trouble, code: "no_model", text });
-    }
-    for model in models {
-        let (level, code) = match model.state {
-            ModelState::Ready => continue,
-            ModelState::LeftAlone => (Level::Trouble, "left_alone"),
-            ModelState::Probing => (Level::Notice, "probing"),
-            ModelState::NoKey => (Level::Notice, "no_key"),
-        };
-        remarks.push(Remark { level, code, text: model.note.clone() });
-    }
-    let others = followed.iter().filter(|hash| **hash != policy.hash).count();
-    if others > 0 {
-        let (who, them) =
-            if others == 1 { ("1 other process follows", "it") } else { ("Other processes follow", "them") };
-        let text = format!("{who} another policy than this server. Restart {them} to follow the same one.");
-        remarks.push(Remark { level: Level::Notice, code: "other_policy", text });
-    }
-    remarks.sort_by_key(|remark| std::cmp::Reverse(remark.level));
-    remarks
-}
-
-pub(super) fn verdict(remarks: &[Remark]) -> Level {
-    remarks.iter().map(|remark| remark.level).max().unwrap_or(Level::Well)
 }
 
 #[cfg(test)]

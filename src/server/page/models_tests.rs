@@ -1,6 +1,7 @@
 //! The state of each model, and what a person is told.
 
 use super::*;
+use crate::chat::NanoUsd;
 use crate::gateway::fixtures;
 use crate::names::ModelName;
 use crate::store::Sums;
@@ -44,40 +45,29 @@ fn a_model_is_as_well_as_the_last_process_that_called_it_says() {
 }
 
 #[test]
-fn a_missing_key_is_a_notice_that_names_its_variable() {
+fn why_a_model_is_not_called_is_told_with_what_to_do() {
     let mut policy = fixtures::policy();
-    let hosted = policy.backends.get_mut("hosted").unwrap();
-    (hosted.api_key, hosted.key_variable) = (None, Some("OPENAI_API_KEY".into()));
-    let models = now(&policy, &[], &[], (&Groups::new(), at(0)));
-    assert_eq!(models.iter().map(|model| model.state).collect::<Vec<_>>(), [ModelState::Ready, ModelState::NoKey]);
-    let remarks = remarks(&models, &policy, &[]);
-    assert_eq!((verdict(&remarks), remarks[0].code), (Level::Notice, "no_key"));
-    assert!(remarks[0].text.contains("OPENAI_API_KEY"), "{remarks:?}");
-}
-
-#[test]
-fn when_no_model_may_be_called_that_comes_first() {
-    let policy = fixtures::policy();
     let own =
         [own("small", State::Open, Some(Ailment::Unreachable)), own("big", State::Open, Some(Ailment::KeyRefused))];
-    let models = now(&policy, &own, &[], (&Groups::new(), at(0)));
-    let remarks = remarks(&models, &policy, &[policy.hash.clone(), "another".into()]);
-    let codes: Vec<&str> = remarks.iter().map(|remark| remark.code).collect();
-    assert_eq!(codes, ["no_model", "left_alone", "left_alone", "other_policy"]);
-    assert!(remarks[1].text.contains("could not be reached") && remarks[2].text.contains("did not accept the key"));
-    assert_eq!(verdict(&remarks), Level::Trouble);
+    let notes = |policy: &Policy| -> Vec<String> {
+        now(policy, &own, &[], (&Groups::new(), at(0))).into_iter().map(|model| model.note).collect()
+    };
+    let told = notes(&policy);
+    assert!(told[0].contains("Is backend local running?") && told[1].contains("did not accept the key"), "{told:?}");
+    let hosted = policy.backends.get_mut("hosted").unwrap();
+    (hosted.api_key, hosted.key_variable) = (None, Some("OPENAI_API_KEY".into()));
+    assert_eq!(notes(&policy)[1], "big is skipped until OPENAI_API_KEY is set.");
 }
 
 #[test]
-fn all_is_well_with_models_that_answer_and_one_policy() {
+fn models_stand_in_the_order_of_the_tiers_with_what_they_did_today() {
     let policy = fixtures::policy();
-    let sums = Sums { attempts: 5, skipped: 1, rejected: 2, ..Sums::default() };
+    let sums = Sums { attempts: 5, skipped: 1, rejected: 2, cost: NanoUsd(7), ..Sums::default() };
     let today = Groups::from([(vec!["big".to_owned()], sums)]);
     let models = now(&policy, &[], &[], (&today, at(0)));
     let names: Vec<&ModelName> = models.iter().map(|model| &model.name).collect();
     assert_eq!(names, [&ModelName::from("small"), &ModelName::from("big")]);
     assert_eq!((models[0].calls_today, models[1].calls_today, models[1].rejected_today), (0, 4, 2));
+    assert_eq!((models[0].spent_today.nanousd, models[1].spent_today.nanousd), (0, 7));
     assert!(models[0].is_local && !models[1].is_local);
-    let remarks = remarks(&models, &policy, std::slice::from_ref(&policy.hash));
-    assert_eq!((remarks.as_slice(), verdict(&remarks)), ([].as_slice(), Level::Well));
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::chat::NanoUsd;
-use crate::names::{BackendName, ModelName, RouteName, TierName};
+use crate::names::{BackendName, BudgetName, ModelName, RouteName, TierName};
 use crate::request::{
     AttemptKind, AttemptResult, CacheUse, Complexity, Door, Limit, Reason, Rejection, RequestId, Status,
 };
@@ -18,7 +18,7 @@ pub(super) struct Overview {
     pub policy_hash: String,
     /// The IANA name of the policy's time zone, by whose clocks a day begins; `None` when the system does not name it.
     pub time_zone: Option<String>,
-    /// Processes that share this database and were alive within the last minute, this one included.
+    /// Processes that share this database and were heard lately, this one included.
     pub processes: usize,
     /// The worst of the remarks.
     pub verdict: Level,
@@ -28,6 +28,8 @@ pub(super) struct Overview {
     pub models: Vec<ModelNow>,
     pub today: Period,
     pub month: Period,
+    /// In the policy's order, each in its present period.
+    pub budgets: Vec<BudgetNow>,
     /// Who can answer, in the order in which `counts` of a `Slice` are given.
     pub answered_by: Vec<AnsweredBy>,
     /// The last 24 hours, the oldest first; the last one is still going on.
@@ -100,6 +102,24 @@ pub(super) struct Period {
     pub highest_tier: Money,
     /// `highest_tier` less `spent`; below zero when the way up cost more than it saved.
     pub saved: Money,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct BudgetNow {
+    pub name: BudgetName,
+    /// What it counts, in the policy's words: `all`, `caller:NAME`, `tool:NAME`, `model:NAME`.
+    pub scope: String,
+    /// `day`, `week` or `month`.
+    pub per: &'static str,
+    pub limit: Money,
+    pub spent: Money,
+    /// Set aside for calls under way.
+    pub reserved: Money,
+    /// Of the limit, spent and set aside; above 1 when an upstream took more than it was allowed.
+    pub share: f64,
+    pub level: Level,
+    /// When the next period begins.
+    pub ends: Timestamp,
 }
 
 /// The exact amount, and as the command line writes it.

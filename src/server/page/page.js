@@ -11,12 +11,16 @@ let text = "";
 let overview = null;
 let range = "hours";
 let asOf = null;
+let zone;
+let looking = false;
 let timer;
 
 // ---- asking ----
 
 async function look() {
   clearTimeout(timer);
+  if (looking) return;
+  looking = true;
   const stop = new AbortController();
   const patience = setTimeout(() => stop.abort(), PATIENCE);
   try {
@@ -26,8 +30,9 @@ async function look() {
     asOf = new Date();
     if (body !== text) {
       overview = JSON.parse(body);
-      text = body;
+      zone = known(overview.time_zone ?? undefined);
       show();
+      text = body;
     }
     tell("live", "");
   } catch (error) {
@@ -35,6 +40,7 @@ async function look() {
     tell("stale", `${asOf ? `These figures are from ${clock(asOf)}.` : "There are no figures yet."} ${why} Trying again …`);
   } finally {
     clearTimeout(patience);
+    looking = false;
     if (!document.hidden) timer = setTimeout(look, EVERY);
   }
 }
@@ -58,9 +64,17 @@ function tell(state, stale) {
 
 // ---- words ----
 
-const zone = () => overview?.time_zone ?? undefined;
-const clock = (date) => date.toLocaleTimeString("en-GB", { timeZone: zone() });
-const day = (date) => date.toLocaleDateString("en", { timeZone: zone(), weekday: "long", month: "long", day: "numeric" });
+/** The policy's time zone; the browser's own when it does not know that name. */
+function known(timeZone) {
+  try {
+    return new Intl.DateTimeFormat("en", { timeZone }).resolvedOptions().timeZone;
+  } catch {
+    return undefined;
+  }
+}
+
+const clock = (date) => date.toLocaleTimeString("en-GB", { timeZone: zone });
+const day = (date) => date.toLocaleDateString("en", { timeZone: zone, weekday: "long", month: "long", day: "numeric" });
 
 function ago(date) {
   const seconds = Math.max(0, (Date.now() - date) / 1000);
@@ -68,7 +82,7 @@ function ago(date) {
   if (seconds < 60) return `${Math.floor(seconds)} s ago`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
   if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ago`;
-  return date.toLocaleDateString("en", { timeZone: zone(), month: "short", day: "numeric" });
+  return date.toLocaleDateString("en", { timeZone: zone, month: "short", day: "numeric" });
 }
 
 function duration(ms) {
@@ -119,6 +133,8 @@ function show() {
   showHealth();
   $("periods").replaceChildren(
     period("Today", overview.today), period("This month", overview.month));
+  $("budgets").hidden = overview.budgets.length === 0;
+  $("budgets").replaceChildren(make("h3", {}, "Budgets"), make("ul", {}, ...overview.budgets.map(budget)));
   showAnswers();
   showDecisions();
   $("about").textContent = `taskgate ${overview.version}. Days begin at midnight in ${overview.time_zone ?? "the system's time zone"}.`;
@@ -155,6 +171,20 @@ function period(name, figures) {
       [more ? "Routing cost more by" : "Saved by routing", more ? saved.text.slice(1) : saved.text],
       ["Spent without getting an answer", wasted.text],
     ])));
+}
+
+function budget(one) {
+  const { scope, spent, reserved, limit } = one;
+  const counts = scope === "all" ? "everything" : scope.replace(":", " ");
+  const aside = reserved.nanousd > 0 ? `, ${reserved.text} set aside` : "";
+  const share = Math.min(1, one.share);
+  const bar = make("span", { class: "bar", role: "meter", "aria-label": one.name, "aria-valuemin": 0, "aria-valuemax": 1,
+    "aria-valuenow": share.toFixed(3), "aria-valuetext": `${spent.text} of ${limit.text}` }, make("i", { class: `level-${one.level}` }));
+  bar.firstChild.style.width = `${100 * share}%`;
+  return make("li", { "data-budget": one.name },
+    make("span", {}, make("strong", {}, one.name), ` ${counts}, by the ${one.per}`),
+    make("span", {}, make("strong", {}, spent.text), ` of ${limit.text}${aside}`),
+    bar, make("small", {}, `begins anew on ${day(new Date(one.ends))}`));
 }
 
 function showAnswers() {
@@ -299,9 +329,15 @@ function attempt(one) {
 
 async function copy(event) {
   const button = event.currentTarget;
-  await navigator.clipboard.writeText(button.previousElementSibling.textContent);
-  button.textContent = "Copied";
-  setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  const command = button.previousElementSibling;
+  try {
+    await navigator.clipboard.writeText(command.textContent);
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  } catch {
+    // Not every browser lets a page copy; then a person does it.
+    getSelection().selectAllChildren(command);
+  }
 }
 
 // ---- listening ----
