@@ -1,7 +1,7 @@
 //! A usage report for a person: what it cost and what it bought in sentences, then a chart of the days, then the table.
 //! Pure.
 
-use comfy_table::{CellAlignment, Table};
+use comfy_table::{CellAlignment, ContentArrangement, Table};
 
 use super::By;
 use super::report::{Answered, Comparison, Report, Row, percent};
@@ -172,6 +172,8 @@ fn table(report: &Report) -> String {
     let checks = matches!(report.by, By::Model | By::Tier);
     let last = if checks { "passed" } else { "mean time" };
     let mut table = plain_table();
+    // A name that is broken cannot be copied.
+    table.set_content_arrangement(ContentArrangement::Disabled);
     table.set_header([
         report.by.as_str(),
         "requests",

@@ -154,6 +154,17 @@ fn many_parts_share_bars_and_a_small_one_is_still_seen() {
 }
 
 #[test]
+fn large_figures_break_no_name() {
+    let many = answers(1_234_567, 99_000_000);
+    let parts = vec![groups([("a-caller-with-a-long-name", "big", "ok", many), ("ann", "big", "ok", many)])];
+    let told = text(&report(By::Caller, parts, &fixtures::policy()));
+    assert!(
+        told.lines().any(|line| line.contains(" a-caller-with-a-long-name ") && line.contains("1,234,567")),
+        "{told}"
+    );
+}
+
+#[test]
 fn names_with_commas_are_quoted_in_csv() {
     let parts = vec![groups([("Smith, \"Jo\"", "small", "ok", answers(1, 0))])];
     let csv = export::csv(&report(By::Caller, parts, &fixtures::policy()));
