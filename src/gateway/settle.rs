@@ -32,7 +32,12 @@ pub(super) type End = (Outcome, Completion);
 /// Hands the end of a request to its caller and writes it down. Returns when both are done.
 pub(super) async fn settle(inner: &Inner, (outcome, completion): End, caller: oneshot::Sender<End>) {
     inner.metrics.observe(&outcome);
-    let mut writing = inner.ledger.record(&outcome);
+    let mut writing = Box::pin(async {
+        let written = inner.ledger.record(&outcome).await;
+        // With the row: whoever has the answer may start the next process, which asks who was well.
+        health::keep_turns(inner).await;
+        written
+    });
     let tried = match outcome.signals.door {
         Door::Stdio | Door::Cli => timeout(ROW_FIRST, &mut writing).await.ok(),
         Door::HttpMcp | Door::HttpChat => None,
@@ -55,7 +60,6 @@ pub(super) async fn settle(inner: &Inner, (outcome, completion): End, caller: on
         }
         Err(error) => lose(inner, &outcome, &error),
     }
-    health::keep_turns(inner).await;
     log(&outcome);
 }
 
