@@ -118,6 +118,7 @@ async fn work(client: &Client, mark: &str) {
     assert_eq!(ask("Sweep the yard").await["routing"]["model"], "task-api-model");
     assert_eq!(ask("Sweep the yard").await["routing"]["cached"], true);
     assert_eq!(ask("Rejected, then answered #nonsense").await["routing"]["model"], "gpt-4o");
+    assert_eq!(ask("Rejected, then answered #nonsense").await["routing"]["cached"], true);
     assert_eq!(ask("Busy twice, then answered #busy").await["routing"]["model"], "gpt-4o");
     assert_eq!(ask("Rejected by both #nonsense #hopeless").await["status"], "degraded");
     assert_eq!(ask("Answered by more than was allowed #nonsense #greedy").await["routing"]["model"], "gpt-4o");
