@@ -4,6 +4,7 @@
 mod expressions;
 mod server;
 
+use std::fs;
 use std::time::Duration;
 
 use serde_json::json;
@@ -81,6 +82,7 @@ async fn what_prometheus_scrapes_is_clean_equals_the_ledger_and_answers_the_dash
     equals_the_ledger(&prometheus, &ledger).await;
     one.close().await;
     two.close().await;
+    a_policy_is_refused_and_taken(&prometheus, &taskgate).await;
     every_panel_answers(&prometheus).await;
     every_rule_is_well(&prometheus).await;
     equals_the_ledger(&prometheus, &ledger).await;
@@ -105,6 +107,16 @@ fn the_committed_configuration_and_rules_are_valid() {
         let said = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
         assert!(output.status.success(), "promtool {arguments:?}: {}", String::from_utf8_lossy(&said));
     }
+}
+
+async fn a_policy_is_refused_and_taken(prometheus: &Prometheus, taskgate: &Taskgate) {
+    let good = fs::read_to_string(taskgate.policy()).unwrap();
+    fs::write(taskgate.policy(), format!("{good}mistake: true\n")).unwrap();
+    prometheus.becomes("taskgate_config_last_reload_successful", 0).await;
+    prometheus.becomes(r#"taskgate_config_reloads_total{result="refused"}"#, 1).await;
+    fs::write(taskgate.policy(), format!("{good}# read again\n")).unwrap();
+    prometheus.becomes("taskgate_config_last_reload_successful", 1).await;
+    prometheus.becomes("count(taskgate_config_info)", 2).await;
 }
 
 /// Each way that a request can go, once.
