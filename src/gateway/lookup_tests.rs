@@ -200,7 +200,7 @@ async fn an_answer_is_kept_for_one_caller_one_tool_one_wording_one_question_and_
         |_| {},
         |ask| ask.caller.name = "another".to_owned(),
         |ask| ask.signals.target = Target::Tool("plan_sprint".into()),
-        |ask| ask.prompt_version = "2",
+        |ask| ask.signals.prompt_version = "2".to_owned(),
         |ask| {
             let render = ask.render.clone();
             ask.render = Arc::new(move |spec, rejections| {

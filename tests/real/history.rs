@@ -96,7 +96,6 @@ fn outcome(way: Way, at: Timestamp, n: usize) -> Outcome {
         saved: NanoUsd::ZERO,
         counterfactual: answered.map(|attempt| price().cost(attempt.usage)),
         cache,
-        saved: NanoUsd::ZERO,
         latency,
         ttft: None,
         failure: (status == Status::Degraded).then(|| "No model gave an accepted answer.".to_owned()),
