@@ -1,35 +1,33 @@
 //! What the gateway's tests share: a policy of two tiers, signals, an upstream that does as it is told.
 
+mod kept;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Map;
 use tokio_util::sync::CancellationToken;
 
-use super::{Ledger, Upstream};
+use super::Upstream;
 use crate::chat::{ChatRequest, Finish, Format, Message, ModelSpec, NanoUsd, Price, Reply, Tokens, Usage, UsageSource};
 use crate::error::{Error, Kind};
-use crate::names::ModelName;
 use crate::policy::{
     Backend, Breaker, Budget, ChatCheck, Classifier, Envelope, Escalate, Fallback, Limits, Location, Match, Model,
     Period, Policy, Retry, Route, RouteTier, Sticky, Tier, Timeouts, WhenSpent,
 };
 use crate::provider::{Answer, Call};
 use crate::request::{
-    Allowance, Ask, Attempt, AttemptKind, AttemptResult, CacheMode, Caller, Conversation, Door, Endpoint, Measures,
-    Outcome, Rejection, RejectionCode, RequestId, Scope, Signals, Standing, Target, Verdict,
+    Ask, Attempt, AttemptKind, AttemptResult, CacheMode, Caller, Conversation, Door, Endpoint, Measures, Rejection,
+    RejectionCode, Scope, Signals, Target, Verdict,
 };
-use crate::store::{OpenRequest, Reserved};
 
+pub use kept::{Kept, SetAside};
 pub use world::{World, text, trail, world};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -313,113 +311,5 @@ impl Upstream for Arc<Script> {
         on_text: &'a mut (dyn FnMut(&str) + Send),
     ) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>> {
         Box::pin(self.play_one(call, on_text))
-    }
-}
-
-/// Keeps the outcomes in memory, and what is set aside. While the last one is true, nothing can be set aside.
-#[derive(Default)]
-pub struct Kept(pub Mutex<Vec<Outcome>>, pub Mutex<Vec<Turn>>, pub Mutex<Vec<SetAside>>, pub AtomicBool);
-
-/// Money for one attempt; `settled` counts how often it was.
-#[derive(Debug, Clone)]
-pub struct SetAside {
-    pub request: RequestId,
-    pub attempt: Attempt,
-    pub signals: Signals,
-    pub lease_until: Timestamp,
-    pub settled: u32,
-    /// Its request was recorded.
-    pub closed: u32,
-}
-
-/// A breaker that opened until then, or closed.
-pub type Turn = (ModelName, Option<Timestamp>);
-
-impl Kept {
-    pub fn standing(&self, allowance: &Allowance) -> Standing {
-        let counts = |signals: &Signals, attempt: &Attempt| {
-            let in_period = allowance.begins <= attempt.started_at && attempt.started_at < allowance.ends;
-            in_period && allowance.scope.covers(signals, &attempt.model)
-        };
-        let recorded = self.0.lock().unwrap();
-        let rows = recorded.iter().flat_map(|outcome| outcome.attempts.iter().map(|row| (&outcome.signals, row)));
-        let spent = rows.filter(|(signals, row)| counts(signals, row)).map(|(_, row)| row.cost).sum();
-        let set_aside = self.2.lock().unwrap();
-        let open = set_aside.iter().filter(|one| one.closed == 0 && counts(&one.signals, &one.attempt));
-        Standing { spent, reserved: open.map(|one| one.attempt.cost).sum() }
-    }
-}
-
-impl Ledger for Arc<Kept> {
-    fn record<'a>(
-        &'a self,
-        outcome: &'a Outcome,
-    ) -> Pin<Box<dyn Future<Output = crate::error::Result<()>> + Send + 'a>> {
-        Box::pin(async move {
-            self.0.lock().unwrap().push(outcome.clone());
-            for set_aside in self.2.lock().unwrap().iter_mut().filter(|one| one.request == outcome.id) {
-                set_aside.closed += 1;
-            }
-            Ok(())
-        })
-    }
-
-    fn reserve<'a>(
-        &'a self,
-        request: OpenRequest<'a>,
-        attempt: &'a Attempt,
-        lease_until: Timestamp,
-        allowances: &'a [Allowance],
-    ) -> BoxFuture<'a, crate::error::Result<Reserved>> {
-        Box::pin(async move {
-            // As long as a database takes: others come between.
-            tokio::time::sleep(Duration::from_millis(1)).await;
-            if self.3.load(Ordering::Relaxed) {
-                return Err(Error::new(Kind::Storage, "The disk is full: nothing was saved"));
-            }
-            let standings: Vec<Standing> = allowances.iter().map(|allowance| self.standing(allowance)).collect();
-            let mut all = standings.iter().zip(allowances);
-            let granted = all.all(|(standing, allowance)| standing.admits(attempt.reserved, allowance.limit));
-            if granted {
-                let (attempt, signals) = (attempt.clone(), request.signals.clone());
-                self.2.lock().unwrap().push(SetAside {
-                    request: request.id,
-                    attempt,
-                    signals,
-                    lease_until,
-                    settled: 0,
-                    closed: 0,
-                });
-            }
-            Ok(Reserved { granted, standings })
-        })
-    }
-
-    fn settle(&self, request: RequestId, n: u32, cost: NanoUsd) -> BoxFuture<'_, crate::error::Result<()>> {
-        Box::pin(async move {
-            let mut all = self.2.lock().unwrap();
-            if let Some(one) =
-                all.iter_mut().find(|one| one.request == request && one.attempt.n == n && one.closed == 0)
-            {
-                one.attempt.cost = cost;
-                one.settled += 1;
-            }
-            Ok(())
-        })
-    }
-
-    fn standings<'a>(&'a self, allowances: &'a [Allowance]) -> BoxFuture<'a, crate::error::Result<Vec<Standing>>> {
-        Box::pin(async move { Ok(allowances.iter().map(|allowance| self.standing(allowance)).collect()) })
-    }
-
-    fn keep_turn<'a>(
-        &'a self,
-        model: &'a ModelName,
-        open_until: Option<Timestamp>,
-    ) -> Pin<Box<dyn Future<Output = crate::error::Result<()>> + Send + 'a>> {
-        Box::pin(async move {
-            self.1.lock().unwrap().push((model.clone(), open_until));
-            Ok(())
-        })
     }
 }

@@ -68,8 +68,13 @@ async fn a_spent_budget_sends_what_it_would_pay_for_to_the_free_model_and_explai
     assert_eq!((&second["status"], &second["routing"]["model"]), (&json!("ok"), &json!(LOCAL)), "{second}");
     let attempts = scene.home.ledger().await.attempts().await;
     let of_second: Vec<_> = told(&attempts).into_iter().skip(1).collect();
-    assert_eq!(of_second, [(HOSTED, "first", "skipped"), (LOCAL, "fallback", "accepted")]);
-    says(attempts[1].failure.as_deref().unwrap(), &["gpt-4o could cost $0.0", "budget `day` has $0.00 of $0.06 left"]);
+    // A look at the budgets, every few seconds, may have told the decision before the reservation did.
+    if of_second != [(LOCAL, "first", "accepted")] {
+        assert_eq!(of_second, [(HOSTED, "first", "skipped"), (LOCAL, "fallback", "accepted")]);
+        let why = attempts[1].failure.as_deref().unwrap();
+        says(why, &["gpt-4o could cost $0.0", "budget `day` has $0.00 of $0.06 left"]);
+    }
+    assert_eq!(scene.upstream.requests_of(HOSTED).len(), 1, "it was called once, and is not called again");
     says(&scene.session.log(), &["budget `day` has spent $0.076 of its $0.06 for this day"]);
     let checked = scene.home.run(&["check"], b"").await;
     says(&checked.err, &["budget `day` has spent $0.076 of $0.06 and begins anew on "]);
