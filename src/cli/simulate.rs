@@ -15,9 +15,9 @@ use crate::app::App;
 use crate::policy::{self, BUILT_IN_NAME, Policy};
 use crate::simulate::{Comparison, Contender, Gates, Sample, Traffic, run as replay, traffic};
 
-/// More requests than this are sampled, unless all are asked for: a share of this many is off by a quarter of a percent
+/// More requests than this are sampled, unless all are asked for: a share of this many is off by half a percent
 /// at most (95%), and more would keep a person waiting.
-const AT_MOST: u64 = 200_000;
+const AT_MOST: u64 = 50_000;
 
 /// What takes longer than this shows how far it is.
 const UNNOTICED: Duration = Duration::from_secs(1);
@@ -50,7 +50,7 @@ pub(super) struct Reading {
     /// How far back: 30d, 12h, 2w
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = window::last)]
     last: SignedDuration,
-    /// Read every request; otherwise of more than 200,000 evenly spread runs are read
+    /// Read every request; otherwise of more than 50,000 evenly spread runs are read
     #[arg(long)]
     all: bool,
     /// Print JSON on one line
