@@ -80,6 +80,12 @@ fn every_alert_is_tried_both_ways() {
     assert_eq!(fires, known, "a case in which each fires");
     assert_eq!(rests, known, "a case in which each does not");
     assert_eq!(cases["rule_files"], json!(["../recording.yml", "../alerts.yml"]));
+    let group_names = |file: &str| {
+        let file = yaml(&format!("dashboards/prometheus/{file}"));
+        list(&file, "groups").iter().map(|group| group["name"].clone()).collect::<Vec<_>>()
+    };
+    let in_order = [group_names("recording.yml"), group_names("alerts.yml")].concat();
+    assert_eq!(cases["group_eval_order"], json!(in_order), "else an alert may read what was recorded a minute earlier");
 }
 
 #[test]
