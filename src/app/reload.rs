@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::App;
+use super::{App, sleepers};
 use crate::policy::{self, Compiled, Policy, Problems, Severity, Sources, Watch};
 use crate::telemetry::Reload;
 
@@ -117,6 +117,7 @@ async fn take(app: &App, policy: Policy, problems: &Problems) {
     app.metrics.set_policy(&new);
     app.metrics.reloaded(Reload::Taken);
     app.refused.set(None);
+    sleepers::prewarm(app, Some(&old));
     let warnings = problems.count(Severity::Warning);
     tracing::info!(
         old = old.hash,

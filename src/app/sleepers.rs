@@ -1,7 +1,7 @@
 //! Local models that sleep: asks their servers which are in memory, and has those loaded that someone wants. All of it
 //! beside the requests; a caller that goes away takes no load with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -35,7 +35,7 @@ struct Look {
 /// Until `stop`. Models that are to be there from the start are asked for first.
 pub(super) async fn watch(app: &App, stop: &CancellationToken) {
     let residents = app.gateway.residents();
-    prewarm(app);
+    prewarm(app, None);
     let mut looks = BTreeMap::new();
     let mut warming = FuturesUnordered::new();
     loop {
@@ -60,13 +60,19 @@ pub(super) async fn look_once(app: &App) {
     futures_util::future::join_all(looks).await;
 }
 
-fn prewarm(app: &App) {
-    let policy = app.policy();
-    for model in policy.models.values() {
-        if policy.backend_of(model).is_some_and(|backend| backend.prewarm && backend.location == Location::Local) {
-            app.gateway.residents().want(policy.identity(model));
-        }
+/// Asks for the models that are to be there, except those that the policy before asked for already.
+pub(super) fn prewarm(app: &App, before: Option<&Policy>) {
+    let asked_for: BTreeSet<Identity> = before.into_iter().flat_map(to_be_there).collect();
+    for model in to_be_there(&app.policy()).filter(|model| !asked_for.contains(model)) {
+        app.gateway.residents().want(model);
     }
+}
+
+fn to_be_there(policy: &Policy) -> impl Iterator<Item = Identity> {
+    let prewarmed = |model: &&Model| {
+        policy.backend_of(model).is_some_and(|backend| backend.prewarm && backend.location == Location::Local)
+    };
+    policy.models.values().filter(prewarmed).map(|model| policy.identity(model))
 }
 
 /// Waits until a look is due, and makes it. Nothing is lost when it is dropped while it waits.

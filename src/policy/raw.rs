@@ -60,7 +60,8 @@ pub struct RawBackend {
     #[schemars(required)]
     pub location: Option<RawLocation>,
     pub status: Option<RawStatus>,
-    /// Load the models of a local backend when the process starts, without waiting for it. Default: false.
+    /// Load the models of a local backend when the process starts, and when a changed policy brings or moves it, without
+    /// waiting for it. Default: false.
     pub prewarm: Option<bool>,
 }
 

@@ -47,7 +47,7 @@ pub struct Backend {
     pub key_file: Option<PathBuf>,
     pub location: Location,
     pub status: Option<StatusEndpoint>,
-    /// Its models are loaded when the process starts.
+    /// Its models are loaded when the process starts, or a policy brings it.
     pub prewarm: bool,
 }
 

@@ -246,6 +246,34 @@ async fn a_model_that_is_to_be_there_is_loaded_at_start_and_the_start_does_not_w
 }
 
 #[tokio::test]
+async fn a_model_that_a_changed_policy_brings_is_loaded_too_and_one_that_stays_is_not_loaded_again() {
+    let (first, second) = (Server::start().await, Server::start().await);
+    first.model.may_load.send_replace(true);
+    let text = policy("status: { kind: ollama }, prewarm: true", "llama3.2:3b");
+    let home = first.home(&text);
+    let session = home.mcp().await;
+    until("the load at start", || first.count(|model| &model.loads) == 1).await;
+    let save = |text: String| std::fs::write(home.path("routing.yaml"), text).unwrap();
+    let address = format!("http://{}/v1", second.address);
+    let moved = text.replacen("${LITELLM_PROXY_URL}", &address, 1);
+    save(moved.clone());
+    second.until_asked_to_load().await;
+    second.model.may_load.send_replace(true);
+    until("the load at the new place", || session.log().matches("small is loaded; it took").count() == 2).await;
+    // What a policy only writes in other words is where it was.
+    save(format!("{moved}# another text\n"));
+    until("the third policy", || session.log().matches("takes over from").count() == 2).await;
+    until("a look after it", {
+        let looks = second.count(|model| &model.looks);
+        let second = &second;
+        move || second.count(|model| &model.looks) > looks
+    })
+    .await;
+    let loads = |server: &Server| server.count(|model| &model.asked_to_load);
+    assert_eq!((loads(&first), loads(&second)), (1, 1));
+}
+
+#[tokio::test]
 async fn a_server_that_says_it_is_loading_is_left_to_it_and_asked_when_it_is_done() {
     let server = Server::start().await;
     let home = server.home(&policy("status: { kind: llama_cpp }", "llama.gguf"));
