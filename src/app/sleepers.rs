@@ -1,5 +1,8 @@
 //! Local models that sleep: asks their servers which are in memory, and has those loaded that someone wants. All of it
 //! beside the requests; a caller that goes away takes no load with it.
+//!
+//! A load is nobody's request: it has no row in the ledger and is none of the attempts, which are sums over those rows.
+//! It costs nothing, and has a counter of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,6 +19,7 @@ use crate::names::BackendName;
 use crate::policy::{Backend, Identity, Location, Model, Policy, StatusEndpoint, StatusKind, Timeouts};
 use crate::provider::Call;
 use crate::request::Residency;
+use crate::telemetry::WarmUp;
 
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// While a load is under way its end is worth knowing at once.
@@ -135,6 +139,7 @@ async fn load(app: &App, model: &Model, backend: &Backend) -> bool {
         Some(status) if status.kind == StatusKind::Ollama => app.sender.load(status, &model.upstream).await,
         _ => say_a_word(app, model, backend).await,
     };
+    app.metrics.warmed_up(name, if loaded.is_ok() { WarmUp::Loaded } else { WarmUp::Failed });
     match &loaded {
         Ok(()) => tracing::info!(model = %name, "{name} is loaded; it took {:.1?}", begun.elapsed()),
         Err(error) => tracing::warn!(model = %name, "{name} could not be loaded: {error}"),

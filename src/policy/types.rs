@@ -242,6 +242,11 @@ impl Policy {
         model.price.map_or_else(is_local, |price| price.is_free())
     }
 
+    /// It may be loaded before it is asked.
+    pub fn is_warmed(&self, model: &Model) -> bool {
+        self.backend_of(model).is_some_and(|backend| backend.prewarm || backend.status.is_some())
+    }
+
     pub fn backend_of(&self, model: &Model) -> Option<&Backend> {
         self.backends.get(&model.backend)
     }

@@ -104,6 +104,8 @@ families! {
         "What answers had cost that were given again from the cache or shared, in nano-dollars: money not spent twice.";
     LIMIT_REJECTIONS = "taskgate_limit_rejections_total" ["limit"], Counter, Count,
         "Tries that a limit of our own kept back.";
+    WARM_UPS = "taskgate_warm_ups_total" ["model", "result"], Counter, Count,
+        "Times that this process had a local model loaded beside the requests: loaded or failed. Nobody's attempts.";
     REQUEST_DURATION = "taskgate_request_duration_seconds" ["door", "route", "tier"], Histogram(REQUEST_SECONDS), Seconds,
         "From the call to its result.";
     TIME_TO_FIRST_TOKEN = "taskgate_time_to_first_token_seconds" ["model"], Histogram(FIRST_TOKEN_SECONDS), Seconds,

@@ -48,6 +48,14 @@ words!(
     }
 );
 
+words!(
+    /// How a load ended that nobody asked for.
+    WarmUp {
+        Loaded => "loaded",
+        Failed => "failed",
+    }
+);
+
 struct Inner {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
@@ -163,6 +171,11 @@ impl Metrics {
         for route in &policy.routes {
             self.count(&families::CACHE_SAVED, [route.name.as_str()], 0);
         }
+        for (name, _) in policy.models.iter().filter(|(_, model)| policy.is_warmed(model)) {
+            for result in WarmUp::ALL {
+                self.count(&families::WARM_UPS, [name.as_str(), result.as_str()], 0);
+            }
+        }
         for model in policy.models.keys() {
             for route in &policy.routes {
                 self.count(&families::COST, [model.as_str(), route.name.as_str()], 0);
@@ -186,6 +199,11 @@ impl Metrics {
     pub fn reloaded(&self, result: Reload) {
         self.count(&families::CONFIG_RELOADS, [result.as_str()], 1);
         self.set(&families::CONFIG_RELOADED, [], f64::from(result == Reload::Taken));
+    }
+
+    /// A model was loaded before anyone asked it, or could not be.
+    pub fn warmed_up(&self, model: &ModelName, result: WarmUp) {
+        self.count(&families::WARM_UPS, [model.as_str(), result.as_str()], 1);
     }
 
     pub fn request_started(&self, door: Door) -> InFlight {

@@ -9,4 +9,4 @@ mod metrics;
 mod observe;
 
 pub use families::{Shape, metric_names, metric_shapes};
-pub use metrics::{InFlight, Metrics, Period, Reload};
+pub use metrics::{InFlight, Metrics, Period, Reload, WarmUp};

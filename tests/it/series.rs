@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use taskgate::policy::{Policy, TOOLS};
 use taskgate::request::{AttemptKind, AttemptResult, CacheUse, Door, Endpoint, Limit, RejectionCode, Status};
-use taskgate::telemetry::{Period, metric_shapes};
+use taskgate::telemetry::{Period, WarmUp, metric_shapes};
 
 use crate::binary::Session;
 use crate::ledger::Ledger;
@@ -136,6 +136,7 @@ impl Words {
         words.add("kind", AttemptKind::ALL.iter().map(|kind| kind.as_str()));
         words.add("result", results().chain(CacheUse::ALL.iter().map(|cache| cache.as_str())));
         words.add("result", ["taken", "refused"]); // policies that were read
+        words.add("result", WarmUp::ALL.iter().map(|result| result.as_str()));
         words.add("reason", results().chain(RejectionCode::ALL.iter().map(|code| code.as_str())));
         words.add("error_type", results());
         words.add("type", ["input", "cached_input", "output"]);
