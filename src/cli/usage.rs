@@ -16,7 +16,7 @@ use self::report::Report;
 use super::{call, output};
 use crate::app::App;
 use crate::error::Result;
-use crate::store::Dimension;
+use crate::store::{Dimension, Stretch};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -55,6 +55,17 @@ impl By {
         self.dimension().map_or("day", Dimension::as_str)
     }
 
+    /// What the parts of a period are told apart by, and what its whole: days and hours are many, so each is only asked for
+    /// what costs little.
+    fn told_apart(self) -> (Vec<Dimension>, Option<[Dimension; 3]>) {
+        let rest = [Dimension::Model, Dimension::Status];
+        match self.dimension() {
+            None => (rest.to_vec(), None),
+            Some(own @ (Dimension::Tier | Dimension::Model)) => ([own, rest[0], rest[1]].to_vec(), None),
+            Some(own) => (rest.to_vec(), Some([own, rest[0], rest[1]])),
+        }
+    }
+
     /// `None`: days are stretches of their own.
     fn dimension(self) -> Option<Dimension> {
         match self {
@@ -90,11 +101,16 @@ async fn report(app: &App, asked: &Arguments, now: Timestamp) -> Result<Report> 
         (None, None) => Period::last(asked.last, now, &policy.time_zone)?,
         (since, until) => Period::between(since, until, now, &policy.time_zone)?,
     };
-    let dimensions: Vec<Dimension> =
-        asked.by.dimension().into_iter().chain([Dimension::Model, Dimension::Status]).collect();
-    let stretches: Vec<_> = period.parts.iter().map(|part| part.over).collect();
-    let groups = app.store.usage_in(&stretches, &dimensions).await?;
+    let (of_parts, of_all) = asked.by.told_apart();
+    let mut stretches: Vec<(Stretch, &[Dimension])> =
+        period.parts.iter().map(|part| (part.over, of_parts.as_slice())).collect();
+    if let Some(dimensions) = &of_all {
+        stretches.push((period.whole(), dimensions.as_slice()));
+    }
+    let mut groups = app.store.usage_of(&stretches).await?;
+    let rows = of_all.and_then(|_| groups.pop());
     let report = Report::new(period, asked.by, groups, &policy);
+    let report = if let Some(rows) = rows { report.with_rows(rows, &policy) } else { report };
     let first_use = if report.is_empty() { app.store.first_use().await? } else { None };
     Ok(Report { first_use, ..report })
 }

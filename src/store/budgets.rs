@@ -5,6 +5,7 @@
 use sqlx::SqliteConnection;
 
 use super::cells::{halves, summed, time};
+use super::rollups::ROLLUPS;
 use super::{Store, Stretch};
 use crate::chat::NanoUsd;
 use crate::error::Result;
@@ -30,7 +31,7 @@ pub(super) async fn standings(conn: &mut SqliteConnection, allowances: &[Allowan
 /// Periods begin at midnights, and all midnights are at full quarters of an hour: rollups know them exactly.
 async fn spent(conn: &mut SqliteConnection, allowance: &Allowance) -> Result<NanoUsd> {
     let mut spent = NanoUsd::ZERO;
-    for piece in Stretch::between(allowance.begins, allowance.ends).pieces() {
+    for piece in Stretch::between(allowance.begins, allowance.ends).pieces(ROLLUPS) {
         let row = sqlx::query(concat!(
             "SELECT ",
             halves!("cost"),

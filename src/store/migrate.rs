@@ -17,6 +17,7 @@ const STEPS: &[&str] = &[
     include_str!("migrations/0006_processes.sql"),
     include_str!("migrations/0007_pass_rates.sql"),
     include_str!("migrations/0008_saved.sql"),
+    include_str!("migrations/0009_totals.sql"),
 ];
 
 /// "tgat", in the file's header: this database is ours.

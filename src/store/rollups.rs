@@ -1,6 +1,7 @@
 //! Sums over the ledger, written with its rows: which ones an outcome adds to, and by how much. `usage` reads them.
 //!
-//! The figures of an outcome are pure; migration 0003 makes the same ones of the rows that were there before.
+//! The figures of an outcome are pure; migrations 0003 and 0009 make the same ones of the rows that were there before.
+//! They are kept twice: told apart by everything, and by little, for what is asked of each day or hour.
 
 use std::collections::BTreeMap;
 use std::ops::{Add, AddAssign};
@@ -10,10 +11,14 @@ use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use super::cells::millis;
-use super::stretch::{DAY, QUARTER, begin};
+use super::stretch::{DAY, HOUR, QUARTER, begin};
 use crate::chat::{NanoUsd, Tokens, Usage, UsageSource};
 use crate::error::Result;
 use crate::request::{Attempt, AttemptKind, AttemptResult, Outcome, Status, answering};
+
+/// The spans of the table `rollups`, which tells sums apart by everything, and of `totals`; the largest first.
+pub(super) const ROLLUPS: &[i64] = &[DAY, QUARTER];
+pub(super) const TOTALS: &[i64] = &[DAY, HOUR, QUARTER];
 
 /// No real count comes near it. One that a backend made up is held here, so that millions of them still have a sum.
 const LARGEST: u64 = 1 << 40;
@@ -45,6 +50,8 @@ pub struct Sums {
     pub cost: NanoUsd,
     /// The part of the cost that bought no answer.
     pub wasted: NanoUsd,
+    /// What the answers that were given again had cost when they were got.
+    pub saved: NanoUsd,
 }
 
 /// What is summed apart from what.
@@ -54,11 +61,17 @@ struct Place {
     start: i64,
     tier: String,
     model: String,
+    status: &'static str,
+    /// `None`: a row of `totals`, where this is together.
+    apart: Option<Apart>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Apart {
     tool: String,
     route: String,
     caller: String,
     door: &'static str,
-    status: &'static str,
 }
 
 /// What some outcomes add, place by place: outcomes that are written together change each row once.
@@ -84,18 +97,16 @@ impl Rollup {
     }
 
     fn add_at(&mut self, outcome: &Outcome, at: Timestamp, (tier, model): (&str, &str), sums: Sums) {
-        for span in [QUARTER, DAY] {
-            let place = Place {
-                span,
-                start: begin(at, span),
-                tier: tier.to_owned(),
-                model: model.to_owned(),
-                tool: outcome.signals.target.as_str().to_owned(),
-                route: outcome.decision.route.as_str().to_owned(),
-                caller: outcome.signals.caller.clone(),
-                door: outcome.signals.door.as_str(),
-                status: outcome.status.as_str(),
-            };
+        let apart = Apart {
+            tool: outcome.signals.target.as_str().to_owned(),
+            route: outcome.decision.route.as_str().to_owned(),
+            caller: outcome.signals.caller.clone(),
+            door: outcome.signals.door.as_str(),
+        };
+        let rollups = ROLLUPS.iter().map(|span| (*span, Some(apart.clone())));
+        for (span, apart) in rollups.chain(TOTALS.iter().map(|span| (*span, None))) {
+            let (tier, model) = (tier.to_owned(), model.to_owned());
+            let place = Place { span, start: begin(at, span), tier, model, status: outcome.status.as_str(), apart };
             *self.0.entry(place).or_default() += sums;
         }
     }
@@ -110,6 +121,7 @@ fn of_request(outcome: &Outcome) -> Sums {
         latency: Duration::from_micros(microseconds.min(LARGEST)),
         counterfactual: outcome.counterfactual.unwrap_or_default(),
         counterfactual_unknown: u64::from(answered && outcome.counterfactual.is_none()),
+        saved: outcome.saved,
         ..Sums::default()
     }
 }
@@ -137,55 +149,68 @@ fn of_attempt(attempt: &Attempt, bought: bool) -> Sums {
 }
 
 /// A sum of money that passes 64 bits stays at the bound; SQLite would make a float of it, which the table refuses.
+macro_rules! upsert {
+    ($table_and_names:literal, $values:literal) => {
+        concat!(
+            "INSERT INTO ",
+            $table_and_names,
+            ", requests, latency_us, counterfactual, counterfactual_unknown, attempts, skipped, accepted, rejected, \
+             escalations, tokens_in, tokens_cached, tokens_out, tokens_estimated, cost_estimated, usage_unknown, cost, \
+             wasted, saved) VALUES (",
+            $values,
+            ", ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+             ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, \
+             latency_us = latency_us + excluded.latency_us, \
+             counterfactual = max(-9223372036854775807, min(9223372036854775807, counterfactual + excluded.counterfactual)), \
+             counterfactual_unknown = counterfactual_unknown + excluded.counterfactual_unknown, \
+             attempts = attempts + excluded.attempts, skipped = skipped + excluded.skipped, \
+             accepted = accepted + excluded.accepted, rejected = rejected + excluded.rejected, \
+             escalations = escalations + excluded.escalations, tokens_in = tokens_in + excluded.tokens_in, \
+             tokens_cached = tokens_cached + excluded.tokens_cached, tokens_out = tokens_out + excluded.tokens_out, \
+             tokens_estimated = tokens_estimated + excluded.tokens_estimated, \
+             cost_estimated = max(-9223372036854775807, min(9223372036854775807, cost_estimated + excluded.cost_estimated)), \
+             usage_unknown = usage_unknown + excluded.usage_unknown, \
+             cost = max(-9223372036854775807, min(9223372036854775807, cost + excluded.cost)), \
+             wasted = max(-9223372036854775807, min(9223372036854775807, wasted + excluded.wasted)), \
+             saved = max(-9223372036854775807, min(9223372036854775807, saved + excluded.saved))",
+        )
+    };
+}
+
 async fn upsert(conn: &mut SqliteConnection, place: Place, sums: Sums) -> Result<()> {
     let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    sqlx::query(
-        "INSERT INTO rollups (span, start, tier, model, tool, route, caller, door, status, requests, latency_us, \
-         counterfactual, counterfactual_unknown, attempts, skipped, accepted, rejected, escalations, tokens_in, \
-         tokens_cached, tokens_out, tokens_estimated, cost_estimated, usage_unknown, cost, wasted) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
-         ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, \
-         latency_us = latency_us + excluded.latency_us, \
-         counterfactual = max(-9223372036854775807, min(9223372036854775807, counterfactual + excluded.counterfactual)), \
-         counterfactual_unknown = counterfactual_unknown + excluded.counterfactual_unknown, \
-         attempts = attempts + excluded.attempts, skipped = skipped + excluded.skipped, \
-         accepted = accepted + excluded.accepted, rejected = rejected + excluded.rejected, \
-         escalations = escalations + excluded.escalations, tokens_in = tokens_in + excluded.tokens_in, \
-         tokens_cached = tokens_cached + excluded.tokens_cached, tokens_out = tokens_out + excluded.tokens_out, \
-         tokens_estimated = tokens_estimated + excluded.tokens_estimated, \
-         cost_estimated = max(-9223372036854775807, min(9223372036854775807, cost_estimated + excluded.cost_estimated)), \
-         usage_unknown = usage_unknown + excluded.usage_unknown, \
-         cost = max(-9223372036854775807, min(9223372036854775807, cost + excluded.cost)), \
-         wasted = max(-9223372036854775807, min(9223372036854775807, wasted + excluded.wasted))",
-    )
-    .bind(place.span)
-    .bind(place.start)
-    .bind(place.tier)
-    .bind(place.model)
-    .bind(place.tool)
-    .bind(place.route)
-    .bind(place.caller)
-    .bind(place.door)
-    .bind(place.status)
-    .bind(count(sums.requests))
-    .bind(i64::try_from(sums.latency.as_micros()).unwrap_or(i64::MAX))
-    .bind(sums.counterfactual.0)
-    .bind(count(sums.counterfactual_unknown))
-    .bind(count(sums.attempts))
-    .bind(count(sums.skipped))
-    .bind(count(sums.accepted))
-    .bind(count(sums.rejected))
-    .bind(count(sums.escalations))
-    .bind(count(sums.usage.input.0))
-    .bind(count(sums.usage.cached_input.0))
-    .bind(count(sums.usage.output.0))
-    .bind(count(sums.estimated.0))
-    .bind(sums.cost_estimated.0)
-    .bind(count(sums.usage_unknown))
-    .bind(sums.cost.0)
-    .bind(sums.wasted.0)
-    .execute(conn)
-    .await?;
+    let sql = match place.apart {
+        None => upsert!("totals (span, start, tier, model, status", "?, ?, ?, ?, ?"),
+        Some(_) => {
+            upsert!("rollups (span, start, tier, model, status, tool, route, caller, door", "?, ?, ?, ?, ?, ?, ?, ?, ?")
+        }
+    };
+    let mut query =
+        sqlx::query(sql).bind(place.span).bind(place.start).bind(place.tier).bind(place.model).bind(place.status);
+    if let Some(Apart { tool, route, caller, door }) = place.apart {
+        query = query.bind(tool).bind(route).bind(caller).bind(door);
+    }
+    query
+        .bind(count(sums.requests))
+        .bind(i64::try_from(sums.latency.as_micros()).unwrap_or(i64::MAX))
+        .bind(sums.counterfactual.0)
+        .bind(count(sums.counterfactual_unknown))
+        .bind(count(sums.attempts))
+        .bind(count(sums.skipped))
+        .bind(count(sums.accepted))
+        .bind(count(sums.rejected))
+        .bind(count(sums.escalations))
+        .bind(count(sums.usage.input.0))
+        .bind(count(sums.usage.cached_input.0))
+        .bind(count(sums.usage.output.0))
+        .bind(count(sums.estimated.0))
+        .bind(sums.cost_estimated.0)
+        .bind(count(sums.usage_unknown))
+        .bind(sums.cost.0)
+        .bind(sums.wasted.0)
+        .bind(sums.saved.0)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 
@@ -208,6 +233,7 @@ impl Add for Sums {
             usage_unknown: self.usage_unknown.saturating_add(other.usage_unknown),
             cost: self.cost + other.cost,
             wasted: self.wasted + other.wasted,
+            saved: self.saved + other.saved,
         }
     }
 }

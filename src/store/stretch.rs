@@ -1,14 +1,15 @@
 //! Stretches of time that the rollups can sum exactly. Pure: no clock, no database.
 //!
-//! Rollups are kept by quarters of an hour and by days of UTC. Whatever day of whatever time zone is asked for begins
-//! at a full quarter, so a stretch is some whole days of UTC and the quarters at its two ends.
+//! Sums are kept by quarters of an hour and by days of UTC, some by hours too. Whatever day of whatever time zone is asked
+//! for begins at a full quarter, so a stretch is some whole days of UTC and what stands at its two ends.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-/// The spans of the rollups, in seconds.
+/// Spans that sums are kept of, in seconds. Each is some whole ones of the next smaller.
 pub(super) const QUARTER: i64 = 15 * 60;
+pub(super) const HOUR: i64 = 60 * 60;
 pub(super) const DAY: i64 = 24 * 60 * 60;
 
 /// From a full quarter of an hour up to another, the end not included.
@@ -73,17 +74,19 @@ impl Stretch {
         Timestamp::from_second(self.until).unwrap_or(Timestamp::MAX)
     }
 
-    /// The rows to sum: whole days of UTC as far as it has any.
-    pub(super) fn pieces(self) -> Vec<Piece> {
-        let first_day = (self.from + DAY - 1).div_euclid(DAY) * DAY;
-        let last_day = self.until.div_euclid(DAY) * DAY;
-        let pieces = if first_day < last_day {
-            [(QUARTER, self.from, first_day), (DAY, first_day, last_day), (QUARTER, last_day, self.until)].to_vec()
-        } else {
-            vec![(QUARTER, self.from, self.until)]
-        };
-        let pieces = pieces.into_iter().filter(|(_, from, until)| from < until);
-        pieces.map(|(span, from, until)| Piece { span, from, until }).collect()
+    /// The rows to sum when these spans are kept, the largest first: as far as it goes whole large ones, in smaller ones
+    /// only its ends.
+    pub(super) fn pieces(self, spans: &[i64]) -> Vec<Piece> {
+        let Some((span, smaller)) = spans.split_first() else { return Vec::new() };
+        let (first, last) = ((self.from + span - 1).div_euclid(*span) * span, self.until.div_euclid(*span) * span);
+        if first >= last {
+            return self.pieces(smaller);
+        }
+        let (before, after) = (Self { from: self.from, until: first }, Self { from: last, until: self.until });
+        let mut pieces = before.pieces(smaller);
+        pieces.push(Piece { span: *span, from: first, until: last });
+        pieces.extend(after.pieces(smaller));
+        pieces
     }
 }
 
@@ -127,19 +130,24 @@ mod tests {
     }
 
     #[test]
-    fn a_day_of_utc_is_one_row_and_other_days_are_quarters() {
-        let pieces = Stretch::day(date(2026, 11, 23), &TimeZone::UTC).pieces();
-        assert_eq!(pieces.iter().map(|piece| piece.span).collect::<Vec<_>>(), [DAY]);
-        let pieces = Stretch::day(date(2026, 11, 23), &TimeZone::get("Asia/Kathmandu").unwrap()).pieces();
-        assert_eq!(pieces.iter().map(|piece| piece.span).collect::<Vec<_>>(), [QUARTER]);
+    fn a_day_of_utc_is_one_span_and_other_days_are_hours_with_quarters_at_their_ends() {
+        let told = |zone: &str, spans: &[i64]| {
+            let pieces = Stretch::day(date(2026, 11, 23), &TimeZone::get(zone).unwrap()).pieces(spans);
+            pieces.iter().map(|piece| (piece.span, (piece.until - piece.from) / piece.span)).collect::<Vec<_>>()
+        };
+        assert_eq!(told("UTC", &[DAY, HOUR, QUARTER]), [(DAY, 1)]);
+        assert_eq!(told("Europe/Berlin", &[DAY, HOUR, QUARTER]), [(HOUR, 24)]);
+        assert_eq!(told("Asia/Kathmandu", &[DAY, HOUR, QUARTER]), [(QUARTER, 3), (HOUR, 23), (QUARTER, 1)]);
+        assert_eq!(told("Asia/Kathmandu", &[DAY, QUARTER]), [(QUARTER, 96)]);
     }
 
     proptest! {
         #[test]
         fn pieces_cover_a_stretch_without_gap_or_overlap(from in 0_i64..400_000, length in 0_i64..4_000, quarters in 1_u32..200) {
             let stretch = Stretch { from: from * QUARTER, until: (from + length) * QUARTER };
+            let spans = if quarters % 2 == 0 { &[DAY, QUARTER][..] } else { &[DAY, HOUR, QUARTER] };
             for part in [vec![stretch], stretch.parts(quarters)] {
-                let pieces: Vec<Piece> = part.iter().flat_map(|part| part.pieces()).collect();
+                let pieces: Vec<Piece> = part.iter().flat_map(|part| part.pieces(spans)).collect();
                 prop_assert_eq!(pieces.iter().map(|piece| piece.until - piece.from).sum::<i64>(), length * QUARTER);
                 prop_assert!(pieces.windows(2).all(|pair| pair[0].until == pair[1].from));
                 prop_assert!(pieces.iter().all(|piece| piece.from % piece.span == 0 && piece.until % piece.span == 0));

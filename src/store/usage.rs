@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::cells::cell;
-use super::rollups::Sums;
+use super::rollups::{ROLLUPS, Sums, TOTALS};
 use super::stretch::{Piece, Stretch};
 use super::{Recorded, Store};
 use crate::chat::{NanoUsd, Tokens, Usage};
@@ -28,6 +28,16 @@ words!(
     }
 );
 
+impl Dimension {
+    /// Whether the table `totals` tells it apart, which has a fraction of the rows of `rollups`.
+    fn is_in_totals(self) -> bool {
+        match self {
+            Self::Tier | Self::Model | Self::Status => true,
+            Self::Tool | Self::Route | Self::Caller | Self::Door => false,
+        }
+    }
+}
+
 /// Sums by the names of what they were asked for by, in the order of the names.
 pub type Groups = BTreeMap<Vec<String>, Sums>;
 
@@ -40,12 +50,23 @@ impl Store {
 
     /// The same for several stretches, all from one state of the database.
     pub async fn usage_in(&self, stretches: &[Stretch], by: &[Dimension]) -> Result<Vec<Groups>> {
-        let sql = select(by);
+        let asked: Vec<_> = stretches.iter().map(|stretch| (*stretch, by)).collect();
+        self.usage_of(&asked).await
+    }
+
+    /// The same for stretches that are each told apart by dimensions of their own. Tier, model and status cost little for
+    /// any number of stretches; the other dimensions are better asked for a long stretch than for many short ones.
+    pub async fn usage_of(&self, asked: &[(Stretch, &[Dimension])]) -> Result<Vec<Groups>> {
         let mut read = self.read().await?;
-        let mut found = Vec::with_capacity(stretches.len());
-        for stretch in stretches {
-            let mut groups = Groups::new();
-            for piece in stretch.pieces() {
+        let mut found = Vec::with_capacity(asked.len());
+        for (stretch, by) in asked {
+            let (table, spans) = if by.iter().all(|dimension| dimension.is_in_totals()) {
+                ("totals", TOTALS)
+            } else {
+                ("rollups", ROLLUPS)
+            };
+            let (sql, mut groups) = (select(table, by), Groups::new());
+            for piece in stretch.pieces(spans) {
                 add_piece(&mut read, &sql, (piece, by), &mut groups).await?;
             }
             found.push(groups);
@@ -80,7 +101,7 @@ impl Store {
 }
 
 /// Money is summed in halves, because SQLite gives up on a sum that passes 64 bits. Counts are held small enough.
-fn select(by: &[Dimension]) -> String {
+fn select(table: &str, by: &[Dimension]) -> String {
     let names: String = by.iter().map(|dimension| format!("{}, ", dimension.as_str())).collect();
     let groups: Vec<&str> = by.iter().map(|dimension| dimension.as_str()).collect();
     let group = if groups.is_empty() { String::new() } else { format!(" GROUP BY {}", groups.join(", ")) };
@@ -93,7 +114,7 @@ fn select(by: &[Dimension]) -> String {
             )
         })
         .join(", ");
-    format!("SELECT {names}{counts}, {money} FROM rollups WHERE span = ? AND start >= ? AND start < ?{group}")
+    format!("SELECT {names}{counts}, {money} FROM {table} WHERE span = ? AND start >= ? AND start < ?{group}")
 }
 
 const COUNTS: [&str; 13] = [
@@ -112,7 +133,7 @@ const COUNTS: [&str; 13] = [
     "usage_unknown",
 ];
 
-const MONEY: [&str; 4] = ["counterfactual", "cost_estimated", "cost", "wasted"];
+const MONEY: [&str; 5] = ["counterfactual", "cost_estimated", "cost", "wasted", "saved"];
 
 async fn add_piece(
     conn: &mut SqliteConnection,
@@ -154,6 +175,7 @@ fn sums(row: &SqliteRow) -> Result<Sums> {
         usage_unknown: count("usage_unknown")?,
         cost: money(row, "cost_high", "cost_low")?,
         wasted: money(row, "wasted_high", "wasted_low")?,
+        saved: money(row, "saved_high", "saved_low")?,
     })
 }
 

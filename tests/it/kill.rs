@@ -33,6 +33,19 @@ routes:
 cache: { ttl: 0s }
 ";
 
+/// A figure over the whole time, once for each span that it is kept of.
+macro_rules! sums {
+    ($figure:literal) => {
+        concat!(
+            "(SELECT sum(",
+            $figure,
+            ") AS s FROM rollups GROUP BY span UNION ALL SELECT sum(",
+            $figure,
+            ") FROM totals GROUP BY span)"
+        )
+    };
+}
+
 /// Each of these is zero, or "ok": no half of a request, no sum that lies.
 const HOLDS: &[(&str, &str)] = &[
     ("attempts without a request", "SELECT count(*) FROM attempts WHERE request NOT IN (SELECT id FROM requests)"),
@@ -40,22 +53,15 @@ const HOLDS: &[(&str, &str)] = &[
         "requests without their attempts",
         "SELECT count(*) FROM requests r WHERE attempts <> (SELECT count(*) FROM attempts WHERE request = r.id)",
     ),
-    (
-        "requests in the sums",
-        "SELECT sum(s <> (SELECT count(*) FROM requests)) FROM (SELECT sum(requests) AS s FROM rollups GROUP BY span)",
-    ),
-    (
-        "attempts in the sums",
-        "SELECT sum(s <> (SELECT count(*) FROM attempts)) FROM (SELECT sum(attempts) AS s FROM rollups GROUP BY span)",
-    ),
-    (
-        "money in the sums",
-        "SELECT sum(s <> (SELECT sum(cost) FROM attempts)) FROM (SELECT sum(cost) AS s FROM rollups GROUP BY span)",
-    ),
+    ("requests in the sums", concat!("SELECT sum(s <> (SELECT count(*) FROM requests)) FROM ", sums!("requests"))),
+    ("attempts in the sums", concat!("SELECT sum(s <> (SELECT count(*) FROM attempts)) FROM ", sums!("attempts"))),
+    ("money in the sums", concat!("SELECT sum(s <> (SELECT sum(cost) FROM attempts)) FROM ", sums!("cost"))),
     (
         "tokens in the sums",
-        "SELECT sum(s <> (SELECT sum(tokens_in + tokens_out) FROM attempts)) \
-         FROM (SELECT sum(tokens_in + tokens_out) AS s FROM rollups GROUP BY span)",
+        concat!(
+            "SELECT sum(s <> (SELECT sum(tokens_in + tokens_out) FROM attempts)) FROM ",
+            sums!("tokens_in + tokens_out")
+        ),
     ),
     ("damaged pages", "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"),
     ("dangling references", "SELECT count(*) FROM pragma_foreign_key_check"),

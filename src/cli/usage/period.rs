@@ -103,6 +103,12 @@ impl Period {
     pub fn until(&self) -> Option<Timestamp> {
         self.parts.last().map(|part| part.over.until())
     }
+
+    /// All parts as one.
+    pub fn whole(&self) -> Stretch {
+        let (from, until) = (self.from().unwrap_or_default(), self.until().unwrap_or_default());
+        Stretch::between(from, until)
+    }
 }
 
 #[cfg(test)]

@@ -68,7 +68,8 @@ pub(super) enum Comparison {
 }
 
 impl Report {
-    /// `groups` are those of the parts of the period; the last two of their names are model and status.
+    /// `groups` are those of the parts of the period; the last two of their names are model and status, and the one before
+    /// them is a row's, if there is one.
     pub fn new(period: Period, by: By, groups: Vec<Groups>, policy: &Policy) -> Self {
         let mut rows: BTreeMap<String, Row> = BTreeMap::new();
         let mut answered: BTreeMap<Answered, u64> = BTreeMap::new();
@@ -80,10 +81,12 @@ impl Report {
                 rows.entry(day(&part.name)).or_default();
             }
             for (names, sums) in groups {
-                let [.., model, status] = names.as_slice() else { continue };
-                let row = Row { sums, uncosted: uncosted(policy, model, &sums) };
-                let name = if by == By::Day { day(&part.name) } else { names[0].clone() };
-                rows.entry(name).or_default().add(row);
+                let [name @ .., model, status] = names.as_slice() else { continue };
+                let row = Row::new(policy, model, sums);
+                let name = if by == By::Day { Some(day(&part.name)) } else { name.first().cloned() };
+                if let Some(name) = name {
+                    rows.entry(name).or_default().add(row);
+                }
                 total.add(row);
                 *answered.entry(way(policy, model, status)).or_default() += sums.requests;
                 if row.uncosted > 0 && is_unpriced(policy, model) {
@@ -91,12 +94,19 @@ impl Report {
                 }
             }
         }
-        let mut rows: Vec<(String, Row)> = rows.into_iter().collect();
-        if by != By::Day {
-            let weight = |row: &Row| (row.sums.cost, row.sums.requests);
-            rows.sort_by_key(|(_, row)| Reverse(weight(row)));
-        }
+        let rows = sorted(rows, by);
         Self { period, by, total, rows, series, answered, unpriced, first_use: None }
+    }
+
+    /// The rows from the groups of the whole period, where its parts are not told apart by their names.
+    pub fn with_rows(self, groups: Groups, policy: &Policy) -> Self {
+        let mut rows: BTreeMap<String, Row> = BTreeMap::new();
+        for (names, sums) in groups {
+            if let [name, model, _] = names.as_slice() {
+                rows.entry(name.clone()).or_default().add(Row::new(policy, model, sums));
+            }
+        }
+        Self { rows: sorted(rows, self.by), ..self }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -105,6 +115,10 @@ impl Report {
 }
 
 impl Row {
+    fn new(policy: &Policy, model: &str, sums: Sums) -> Self {
+        Self { sums, uncosted: uncosted(policy, model, &sums) }
+    }
+
     /// Calls that were sent.
     pub fn calls(&self) -> u64 {
         self.sums.attempts.saturating_sub(self.sums.skipped)
@@ -135,6 +149,15 @@ impl Row {
         self.sums += other.sums;
         self.uncosted += other.uncosted;
     }
+}
+
+/// What cost most first; days in their order.
+fn sorted(rows: BTreeMap<String, Row>, by: By) -> Vec<(String, Row)> {
+    let mut rows: Vec<(String, Row)> = rows.into_iter().collect();
+    if by != By::Day {
+        rows.sort_by_key(|(_, row)| Reverse((row.sums.cost, row.sums.requests)));
+    }
+    rows
 }
 
 /// `part` of `whole`; `None` when there is no whole.

@@ -10,7 +10,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 
 use super::ledger::some_outcome;
-use super::usage::{MIGRATION, rows};
+use super::usage::{make_again, rows};
 use super::*;
 use crate::request::{Door, Outcome, RequestId};
 
@@ -98,9 +98,6 @@ async fn killing_a_server_loses_no_row_that_it_was_told_of_and_leaves_whole_ones
         assert_eq!((broken, check.as_str()), (0, "ok"), "round {round}, {again}");
     }
     let along_the_way = rows(&kept).await;
-    let mut write = kept.store.write().await.unwrap();
-    sqlx::raw_sql("DROP TABLE rollups").execute(&mut *write).await.unwrap();
-    sqlx::raw_sql(MIGRATION).execute(&mut *write).await.unwrap();
-    write.commit().await.unwrap();
+    make_again(&kept).await;
     assert_eq!(along_the_way, rows(&kept).await, "{again}");
 }

@@ -1,5 +1,7 @@
 //! The rollups: always what the rows of the ledger come to, whoever wrote them and whatever stretch is asked for.
 
+use jiff::ToSpan;
+use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use sqlx::Row;
 
@@ -9,7 +11,12 @@ use crate::chat::{NanoUsd, Tokens};
 use crate::request::{Outcome, answering};
 use crate::store::{Dimension, Groups, Stretch, Sums};
 
-pub(super) const MIGRATION: &str = include_str!("../migrations/0003_rollups.sql");
+/// The steps that make the sums of the rows.
+const MIGRATIONS: [&str; 3] = [
+    "DROP TABLE rollups; DROP TABLE totals",
+    include_str!("../migrations/0003_rollups.sql"),
+    include_str!("../migrations/0009_totals.sql"),
+];
 
 /// A few days in which several outcomes meet in one quarter of an hour.
 fn outcomes() -> impl Strategy<Value = Vec<Outcome>> {
@@ -26,16 +33,28 @@ fn outcomes() -> impl Strategy<Value = Vec<Outcome>> {
 }
 
 pub(super) async fn rows(kept: &Fixture) -> Vec<String> {
-    let columns: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info('rollups')")
-        .fetch_all(&kept.store.reader)
-        .await
-        .unwrap();
-    let sql = format!("SELECT concat_ws('|', {}) FROM rollups ORDER BY 1", columns.join(", "));
-    sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_all(&kept.store.reader).await.unwrap()
+    let mut rows = Vec::new();
+    for table in ["rollups", "totals"] {
+        let columns = sqlx::query_scalar("SELECT name FROM pragma_table_info(?)").bind(table);
+        let columns: Vec<String> = columns.fetch_all(&kept.store.reader).await.unwrap();
+        let sql = format!("SELECT concat_ws('|', '{table}', {}) FROM {table} ORDER BY 1", columns.join(", "));
+        let found = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_all(&kept.store.reader);
+        rows.extend::<Vec<String>>(found.await.unwrap());
+    }
+    rows
+}
+
+/// The sums as the steps of the schema make them of the rows, not as they were written along the way.
+pub(super) async fn make_again(kept: &Fixture) {
+    let mut write = kept.store.write().await.unwrap();
+    for step in MIGRATIONS {
+        sqlx::raw_sql(step).execute(&mut *write).await.unwrap();
+    }
+    write.commit().await.unwrap();
 }
 
 /// What these outcomes come to in a stretch, by plain arithmetic.
-fn expected(outcomes: &[Outcome], over: Stretch) -> (u64, u64, Vec<i64>) {
+fn expected(outcomes: &[Outcome], over: Stretch) -> Found {
     let within = |at: Timestamp| (over.from()..over.until()).contains(&at);
     let requests: Vec<_> = outcomes.iter().filter(|outcome| within(outcome.at)).collect();
     let attempts = outcomes.iter().flat_map(|outcome| {
@@ -48,15 +67,53 @@ fn expected(outcomes: &[Outcome], over: Stretch) -> (u64, u64, Vec<i64>) {
         sum(&mut attempts.iter().map(|(attempt, _)| attempt.cost.0)),
         sum(&mut attempts.iter().filter(|(_, bought)| !bought).map(|(attempt, _)| attempt.cost.0)),
         sum(&mut requests.iter().filter_map(|outcome| outcome.counterfactual).map(|amount| amount.0)),
+        sum(&mut requests.iter().map(|outcome| outcome.saved.0)),
     ];
     (requests.len() as u64, attempts.len() as u64, money)
 }
 
 /// Amounts whose sums fit, so that plain arithmetic can be compared with.
-fn modest(mut outcomes: Vec<Outcome>) -> Vec<Outcome> {
+fn modest(outcomes: Vec<Outcome>) -> Vec<Outcome> {
+    with_amounts(outcomes, |amount| amount >> 16)
+}
+
+/// Amounts whose sums stay at the bound once they are there, in whatever order they are added up.
+fn positive(outcomes: Vec<Outcome>) -> Vec<Outcome> {
+    with_amounts(outcomes, i64::saturating_abs)
+}
+
+fn with_amounts(mut outcomes: Vec<Outcome>, amount: fn(i64) -> i64) -> Vec<Outcome> {
     for outcome in &mut outcomes {
-        outcome.counterfactual = outcome.counterfactual.map(|amount| NanoUsd(amount.0 >> 16));
-        outcome.attempts.iter_mut().for_each(|attempt| attempt.cost = NanoUsd(attempt.cost.0 >> 16));
+        outcome.counterfactual = outcome.counterfactual.map(|money| NanoUsd(amount(money.0)));
+        outcome.saved = NanoUsd(amount(outcome.saved.0));
+        outcome.attempts.iter_mut().for_each(|attempt| attempt.cost = NanoUsd(amount(attempt.cost.0)));
+    }
+    outcomes
+}
+
+type Found = (u64, u64, Vec<i64>);
+
+fn found(sums: Sums) -> Found {
+    (sums.requests, sums.attempts, vec![sums.cost.0, sums.wasted.0, sums.counterfactual.0, sums.saved.0])
+}
+
+/// Zones of all kinds, each with a day before its clocks change, if they do.
+const ZONES: [(&str, &str); 7] = [
+    ("UTC", "2026-11-20T00:00:00Z"),
+    ("Asia/Kathmandu", "2026-11-20T00:00:00Z"),
+    ("Asia/Kolkata", "2026-11-20T00:00:00Z"),
+    ("Europe/Berlin", "2026-10-23T20:00:00Z"),
+    ("America/St_Johns", "2026-10-30T12:00:00Z"),
+    ("Pacific/Chatham", "2026-09-24T12:00:00Z"),
+    ("Australia/Lord_Howe", "2026-10-01T12:00:00Z"),
+];
+
+/// The same outcomes, as if the tests' time had begun then.
+fn begun_at(mut outcomes: Vec<Outcome>, begin: &str) -> Vec<Outcome> {
+    let later = begin.parse::<Timestamp>().unwrap().duration_since(moment(0));
+    for outcome in &mut outcomes {
+        outcome.at += later;
+        outcome.attempts.iter_mut().for_each(|attempt| attempt.started_at += later);
     }
     outcomes
 }
@@ -69,7 +126,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn what_is_kept_along_the_way_is_what_the_migration_makes_of_the_rows(outcomes in outcomes(), size in 1_usize..5) {
+    fn what_is_kept_along_the_way_is_what_the_migrations_make_of_the_rows(
+        outcomes in prop_oneof![outcomes().prop_map(positive), outcomes().prop_map(modest)], size in 1_usize..5,
+    ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let kept = Fixture::new().await;
@@ -77,10 +136,7 @@ proptest! {
                 kept.store.record_all(batch).await.unwrap();
             }
             let along_the_way = rows(&kept).await;
-            let mut write = kept.store.write().await.unwrap();
-            sqlx::raw_sql("DROP TABLE rollups").execute(&mut *write).await.unwrap();
-            sqlx::raw_sql(MIGRATION).execute(&mut *write).await.unwrap();
-            write.commit().await.unwrap();
+            make_again(&kept).await;
             assert_eq!(along_the_way, rows(&kept).await);
         });
     }
@@ -94,9 +150,6 @@ proptest! {
             let kept = Fixture::new().await;
             kept.store.record_all(&outcomes).await.unwrap();
             let over = Stretch::between(moment(from), moment(from + length));
-            let found = |sums: Sums| {
-                (sums.requests, sums.attempts, vec![sums.cost.0, sums.wasted.0, sums.counterfactual.0])
-            };
             let whole = kept.store.usage(over, &[]).await.unwrap();
             assert_eq!(found(total(whole)), expected(&outcomes, over));
             for dimension in Dimension::ALL {
@@ -105,6 +158,31 @@ proptest! {
             }
             let parts = kept.store.usage_in(&over.parts(7), &[Dimension::Tier, Dimension::Status]).await.unwrap();
             assert_eq!(found(parts.into_iter().map(total).sum()), expected(&outcomes, over));
+        });
+    }
+
+    #[test]
+    fn a_day_of_any_zone_is_the_sum_of_what_happened_on_it(
+        outcomes in outcomes().prop_map(modest), zone in proptest::sample::select(&ZONES[..]),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let ((zone, begin), kept) = (zone, Fixture::new().await);
+            let outcomes = begun_at(outcomes, begin);
+            kept.store.record_all(&outcomes).await.unwrap();
+            let zone = TimeZone::get(zone).unwrap();
+            let first = begin.parse::<Timestamp>().unwrap().to_zoned(zone.clone()).date();
+            let days: Vec<Stretch> =
+                Stretch::days(first, first + 6.days(), &zone).into_iter().map(|(_, day)| day).collect();
+            let whole = Stretch::between(days[0].from(), days[6].until());
+            let (by_status, by_tool) = ([Dimension::Model, Dimension::Status], [Dimension::Tool]);
+            let mut asked: Vec<(Stretch, &[Dimension])> = days.iter().map(|day| (*day, &by_status[..])).collect();
+            asked.push((whole, &by_tool));
+            let mut groups = kept.store.usage_of(&asked).await.unwrap();
+            assert_eq!(found(total(groups.pop().unwrap())), expected(&outcomes, whole));
+            for (day, groups) in days.into_iter().zip(groups) {
+                assert_eq!(found(total(groups)), expected(&outcomes, day), "{day:?} of {zone:?}");
+            }
         });
     }
 }
