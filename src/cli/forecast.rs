@@ -6,7 +6,9 @@ use comfy_table::{CellAlignment, Table};
 use super::render::wrapped;
 use crate::chat::NanoUsd;
 use crate::names::TierName;
-use crate::simulate::{Calibration, Change, Difference, Estimate, Report, Row, SURE, Subject, Verdict, Wanted};
+use crate::simulate::{
+    Calibration, Change, Difference, Estimate, Report, Row, SAME_SHARE, SURE, Subject, Verdict, Wanted,
+};
 
 /// Prose is easier to read in lines of a book's width.
 const WIDTH: usize = 100;
@@ -209,7 +211,8 @@ fn calibration(place: &Calibration, wanted: &Wanted) -> String {
     };
     let mut lines = vec![head];
     if let Some(threshold) = place.threshold {
-        let exact = (place.share - wanted.share).abs() < 0.5 / place.questions.max(1) as f64;
+        let near = SAME_SHARE.max(0.5 / place.questions.max(1) as f64);
+        let exact = (place.share - wanted.share).abs() <= near + f64::EPSILON;
         let reached = if exact { "" } else { ", the nearest that equal scores allow" };
         lines.push(item(&format!(
             "threshold {threshold} gives {}{reached}; of other traffic of this kind {} to {} (95%).",

@@ -15,6 +15,9 @@ use crate::policy::{Policy, Route, RouteTier};
 /// Fewer questions than this make a threshold of chance.
 pub const FEW: u64 = 100;
 
+/// Shares are told to a tenth of a percent: what is nearer than half of that is the same share, and worth no digit.
+pub const SAME_SHARE: f64 = 0.0005;
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wanted {
     pub tier: TierName,
@@ -201,9 +204,11 @@ impl Cut {
                 above = border;
             }
         }
+        let threshold = between(scores, above);
+        let above = threshold.map_or(above, |threshold| scores.partition_point(|score| *score >= threshold));
         let score = above.checked_sub(1).and_then(|at| scores.get(at)).or(scores.first());
         let ties = score.map_or(0, |score| scores.iter().filter(|other| *other == score).count());
-        Self { threshold: between(scores, above), above, ties, wanted }
+        Self { threshold, above, ties, wanted }
     }
 
     /// The scores at the places between which the exact cut of other traffic would lie: a binomial count has this spread.
@@ -216,8 +221,10 @@ impl Cut {
     }
 }
 
-/// A short number that parts the first so many scores from the others. `None`: there is none.
+/// The shortest number that parts the first so many scores from the others, give or take what makes no other share; of
+/// several as short, the one nearest to the middle. `None`: there is none.
 fn between(scores: &[f64], above: usize) -> Option<f64> {
+    let slack = (SAME_SHARE * scores.len() as f64) as usize;
     let below = scores.get(above).copied();
     let reached = match above.checked_sub(1) {
         Some(last) => scores.get(last).copied()?,
@@ -225,9 +232,17 @@ fn between(scores: &[f64], above: usize) -> Option<f64> {
         None => below.filter(|highest| *highest < 1.0).map(|_| 1.0)?,
     };
     let middle = below.map_or(reached, |below| below + (reached - below) / 2.0);
-    let parts = |number: &f64| *number <= reached && below.is_none_or(|below| *number > below);
-    let short = (2..=17).filter_map(|digits| format!("{middle:.digits$}").parse().ok()).find(parts);
-    short.or(Some(reached)).filter(parts)
+    let lowest = below.and_then(|_| scores.get(above + slack).or(scores.last())).copied();
+    let highest = above.checked_sub(1 + slack).and_then(|last| scores.get(last)).copied().unwrap_or(reached);
+    let parts = |number: &f64| *number <= highest && lowest.is_none_or(|lowest| *number > lowest);
+    let short = |digits: i32| {
+        let scale = 10_f64.powi(digits);
+        let near = [middle * scale, highest * scale].map(|at| [at.round(), at.floor(), at.ceil()]);
+        let numbers =
+            near.into_iter().flatten().filter_map(|at| format!("{:.*}", digits as usize, at / scale).parse().ok());
+        numbers.filter(parts).min_by(|one: &f64, other| (one - middle).abs().total_cmp(&(other - middle).abs()))
+    };
+    (1..=17).find_map(short).or(Some(reached)).filter(parts)
 }
 
 /// The score interval of E. B. Wilson (1927), which also holds near 0 and 1.

@@ -16,9 +16,23 @@ fn reaching(scores: &[f64], threshold: Option<f64>) -> usize {
 #[test]
 fn a_threshold_is_a_short_number_between_two_scores() {
     let cut = Cut::nearest(&sorted(vec![0.1, 0.2, 0.3, 0.4, 0.512345]), 0.2);
-    assert_eq!((cut.threshold, cut.above, cut.ties), (Some(0.46), 1, 1));
+    assert_eq!((cut.threshold, cut.above, cut.ties), (Some(0.5), 1, 1));
     let close = Cut::nearest(&[0.300_02, 0.300_01], 0.5);
     assert_eq!((close.threshold, close.above), (Some(0.300_02), 1));
+}
+
+/// So dense that the very place of the cut takes seven digits, which make no other share.
+#[test]
+fn digits_that_change_no_share_are_not_printed() {
+    let dense = |count: u32| (0..count).rev().map(|n| f64::from(n) / f64::from(count) * 0.9 + 0.012_345_678).collect();
+    let cases = [(100_000, 0.2, 0.732, 0.0005), (2_000, 0.2, 0.732, 0.0005), (300, 0.2, 0.73, 0.002)];
+    for (count, share, threshold, near) in cases {
+        let scores: Vec<f64> = dense(count);
+        let cut = Cut::nearest(&scores, share);
+        assert_eq!(cut.threshold, Some(threshold), "{count}");
+        assert_eq!(cut.above, reaching(&scores, cut.threshold), "the share that is told is the one it gives");
+        assert!((cut.above as f64 / f64::from(count) - share).abs() <= near, "{count} {cut:?}");
+    }
 }
 
 #[test]

@@ -24,7 +24,7 @@ mod walk;
 
 use std::collections::BTreeMap;
 
-pub use calibrate::{Calibration, Wanted, calibrate};
+pub use calibrate::{Calibration, SAME_SHARE, Wanted, calibrate};
 pub use gate::{Breach, Gates};
 pub use read::{Sample, traffic};
 pub use report::{AgainstChance, Change, Difference, Estimate, Report, Row, SURE, Share, Subject, Unknown, Verdict};
