@@ -14,8 +14,9 @@ use crate::policy::Policy;
 /// Two standard errors to each side hold 95% of what chance does.
 pub const SURE: f64 = 1.96;
 
-/// Less than one in two thousand questions is no difference that anyone sees.
-const NOTICEABLE: f64 = 0.0005;
+/// What a choice by lot has to be beaten by, or lost to: one in a hundred questions. With enough questions any difference
+/// is more than chance, also one that matters to nobody.
+const NOTICEABLE: f64 = 0.01;
 
 /// What sums in another order may differ by.
 const ROUNDING: f64 = 1e-7;
@@ -262,3 +263,7 @@ fn finite(number: f64) -> Option<f64> {
 pub fn nanousd(amount: f64) -> NanoUsd {
     NanoUsd(amount.round() as i64)
 }
+
+#[cfg(test)]
+#[path = "report_tests.rs"]
+mod tests;
