@@ -34,7 +34,7 @@ pub use step::{Reply, Step};
 pub use stream::Stream;
 
 /// The longest that any `wait_…` takes: reached only when something is broken.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 pub struct Upstream {
     address: SocketAddr,

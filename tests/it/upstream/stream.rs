@@ -93,6 +93,17 @@ impl Stream {
         self
     }
 
+    /// Everything so far in one write, so that nothing comes between, however busy the machine is.
+    pub fn at_once(mut self) -> Self {
+        let bytes = self.pieces.drain(..).flat_map(|piece| match piece {
+            Piece::Bytes(bytes) => bytes,
+            other => panic!("{other:?} is not said at once"),
+        });
+        let whole = Piece::Bytes(bytes.collect());
+        self.pieces = vec![whole];
+        self
+    }
+
     /// Says nothing more, and keeps the connection.
     pub fn hang(mut self) -> Self {
         self.pieces.push(Piece::Hang);
