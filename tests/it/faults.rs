@@ -32,14 +32,14 @@ models:
     max_output_tokens: 1024
     capabilities: [json_object]
     price: { input: 0, output: 0 }
-    timeouts: { connect: 10s, first_token: 20s, idle: 20s, total: 30s }
+    timeouts: { connect: 30s, first_token: 100s, idle: 100s, total: 120s }
   gpt-4o:
     backend: openai
     context_tokens: 128000
     max_output_tokens: 4096
     capabilities: [json_object, json_schema]
     price: { input: 2.50, cached_input: 1.25, output: 10.00 }
-    timeouts: { connect: 10s, first_token: 20s, idle: 20s, total: 30s }
+    timeouts: { connect: 30s, first_token: 100s, idle: 100s, total: 120s }
 tiers:
   local: [task-api-model]
   hosted: [gpt-4o]
@@ -47,6 +47,7 @@ routes:
   - { name: logic, match: { tools: [create_task, list_tasks, update_task, get_task, delete_task] }, tier: none }
   - { name: planning, match: { tools: [plan_sprint] }, tier: hosted }
   - { name: local_first, match: { tools: [\"*\"] }, tier: local }
+envelope: { deadline: 150s }
 retry: { max_per_model: 1 }
 cache: { ttl: 0s }
 ";

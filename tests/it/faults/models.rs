@@ -149,8 +149,8 @@ async fn a_stream_that_is_cut_before_anything_can_be_used_of_it() {
 
 #[tokio::test]
 async fn a_model_that_never_begins() {
-    let policy = POLICY.replacen("first_token: 20s", "first_token: 300ms", 1);
-    let error = &["task-api-model at local said nothing within 300ms", "raise the timeouts of task-api-model"];
+    let policy = POLICY.replacen("first_token: 100s", "first_token: 3s", 1);
+    let error = &["task-api-model at local said nothing within 3s", "raise the timeouts of task-api-model"];
     let mut scene = Scene::local(&policy).await;
     scene.local_model().hang();
     let analysis = scene.analyze().await;
@@ -165,7 +165,7 @@ async fn a_model_that_never_begins() {
 
 #[tokio::test]
 async fn a_model_that_stalls_in_a_sentence() {
-    let policy = POLICY.replacen("idle: 20s", "idle: 300ms", 1);
+    let policy = POLICY.replacen("idle: 100s", "idle: 300ms", 1);
     let begun = r#"{"assessment": "manageable", "priorities": ["TASK-0001"], "analysis": "Begin with TASK-0001 and"#;
     let mut scene = Scene::local(&policy).await;
     scene.local_model().stream_with(Stream::texts([begun]).hang());
@@ -180,14 +180,14 @@ async fn a_model_that_stalls_in_a_sentence() {
 
 #[tokio::test]
 async fn a_model_that_drips_without_an_end_meets_the_deadline() {
-    let policy = POLICY.replacen("total: 30s", "total: 1s", 1);
+    let policy = POLICY.replacen("total: 120s", "total: 3s", 1);
     let drip = (0..600)
         .fold(Stream::texts([r#"{"analysis": "#]), |stream, _| stream.text(" ").wait(Duration::from_millis(50)));
     let mut scene = Scene::local(&policy).await;
     scene.local_model().stream_with(drip);
     let analysis = scene.analyze().await;
     assert_eq!(analysis["status"], "degraded");
-    says(analysis["error"].as_str().unwrap(), &["was not done within 1s"]);
+    says(analysis["error"].as_str().unwrap(), &["was not done within 3s"]);
     let (_, attempts) = scene.only_row().await;
     assert_eq!(told(&attempts), [(LOCAL, "first", "timeout")]);
     scene.upstream.wait_for_drop().await;

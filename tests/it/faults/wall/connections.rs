@@ -8,9 +8,10 @@ use crate::upstream::{Step, Stream, Upstream};
 /// As far as a stream comes before it breaks.
 const BEGUN: &str = r#"{"suggestion": "Begin with the budget and"#;
 
-const QUICK_FIRST: &str = "{ connect: 10s, first_token: 1s, idle: 20s, total: 30s }";
-const QUICK_IDLE: &str = "{ connect: 10s, first_token: 20s, idle: 1s, total: 30s }";
-const QUICK_TOTAL: &str = "{ connect: 10s, first_token: 20s, idle: 20s, total: 2s }";
+/// Long enough for what has to be heard before they end it.
+const QUICK_FIRST: &str = "{ connect: 30s, first_token: 5s, idle: 120s, total: 150s }";
+const QUICK_IDLE: &str = "{ connect: 30s, first_token: 120s, idle: 1s, total: 150s }";
+const QUICK_TOTAL: &str = "{ connect: 30s, first_token: 120s, idle: 120s, total: 5s }";
 
 /// Nobody takes the connection: the same model once more, and then it is left alone.
 fn nobody(name: &'static str, at: &'static str) -> Row {
@@ -62,20 +63,20 @@ async fn nobody_there_and_nothing_said() {
                 "no head",
                 QUICK_FIRST,
                 |_| vec![Step::Hang],
-                &["said nothing within 1s", "raise the timeouts of near_"],
+                &["said nothing within 5s", "raise the timeouts of near_"],
             )
         },
         stalled(
             "no first event",
             QUICK_FIRST,
             |_| vec![Step::Stream(Stream::new().raw(b": hold on\n\n").hang())],
-            &["said nothing within 1s"],
+            &["said nothing within 5s"],
         ),
         stalled(
             "a role and no text",
             QUICK_FIRST,
             |_| vec![Step::Stream(Stream::texts([]).hang())],
-            &["said nothing within 1s"],
+            &["said nothing within 5s"],
         ),
         Row {
             used: Used::Heard(BEGUN.len()),
@@ -97,7 +98,7 @@ async fn nobody_there_and_nothing_said() {
                     let drip = (0..600).fold(begun(), |stream, _| stream.text(" ha").wait(Duration::from_millis(50)));
                     vec![Step::Stream(drip)]
                 },
-                &["was not done within 2s"],
+                &["was not done within 5s"],
             )
         },
     ])

@@ -27,6 +27,11 @@ const FAR_COSTS: i64 = 20 * 2_000 + 10 * 20_000;
 
 const SECRET: &str = "sk-near-secret";
 
+/// Where time is not the subject there is more of it than a busy machine needs, in the envelope too. A client waits
+/// longer still.
+const AMPLE: &str = "{ connect: 30s, first_token: 120s, idle: 120s, total: 150s }";
+const DEADLINE: &str = "180s";
+
 /// One upstream, and all that has to come of it.
 struct Row {
     name: &'static str,
@@ -81,7 +86,7 @@ impl Row {
         Self {
             name,
             near: Near::Plays(near),
-            timeouts: "{ connect: 10s, first_token: 20s, idle: 20s, total: 30s }",
+            timeouts: AMPLE,
             tried,
             http: Some(200),
             used: Used::Unknown,
@@ -262,6 +267,7 @@ fn policy(rows: &[Row], upstream: &Upstream) -> String {
     let url = upstream.base_url();
     let mut text = format!(
         "version: 1\nbreaker: {{ failures: 2, consecutive_timeouts: 2, open: 1h, window: 1h }}\ncache: {{ ttl: 0s }}\n\
+         envelope: {{ deadline: {DEADLINE} }}\n\
          retry: {{ max_per_model: 2, initial: 10ms, budget: 100%, budget_floor_per_minute: 1000 }}\nbackends:\n  \
          far: {{ base_url: \"{url}\", api_key: \"${{FAR_KEY}}\", location: hosted }}\n",
     );
@@ -270,12 +276,11 @@ fn policy(rows: &[Row], upstream: &Upstream) -> String {
         let whose = whose(n);
         let at = if let Near::At(url) = row.near { url } else { &url };
         let sizes = "context_tokens: 8192, max_output_tokens: 1024, capabilities: [json_object]";
-        let ample = "{ connect: 10s, first_token: 20s, idle: 20s, total: 30s }";
         writeln!(text, "  near_{n}: {{ base_url: \"{at}\", api_key: \"${{NEAR_KEY}}\", location: local }}").unwrap();
         writeln!(
             models,
             "  near_{n}: {{ backend: near_{n}, {sizes}, price: {{ input: 1, output: 10 }}, timeouts: {} }}\n  \
-             far_{n}: {{ backend: far, {sizes}, price: {{ input: 2, output: 20 }}, timeouts: {ample} }}",
+             far_{n}: {{ backend: far, {sizes}, price: {{ input: 2, output: 20 }}, timeouts: {AMPLE} }}",
             row.timeouts
         )
         .unwrap();
