@@ -1,8 +1,7 @@
 //! Equal questions at the same moment: one call answers them all, whoever leaves; and what was not paid twice is counted.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::{POLICY, Scene};
 use crate::upstream::{Reply, Step};
@@ -14,12 +13,13 @@ const PRICE: i64 = 100 * 2_500 + 20 * 10_000;
 const PLAN: &str =
     r#"{"plan": "We begin with TASK-0001, the budget review, and have time to spare.", "risks": [], "swaps": []}"#;
 
-/// The hosted model answers after a while, and answers are kept.
-async fn scene() -> Scene {
+/// The hosted model answers when it is told to, and answers are kept.
+async fn scene() -> (Scene, watch::Sender<bool>) {
     let scene = Scene::both(&POLICY.replace("cache: { ttl: 0s }", "cache: { ttl: 10m }")).await;
+    let (go, hold) = watch::channel(false);
     let answer = Step::Reply(Reply::new(PLAN).usage(100, 20));
-    scene.hosted_model().then(Step::After(Duration::from_secs(1), Box::new(answer)));
-    scene
+    scene.hosted_model().then(Step::Once(hold, Box::new(answer)));
+    (scene, go)
 }
 
 /// Asks twice; the second question waits for the answer to the first.
@@ -39,8 +39,9 @@ fn planned(response: &Value) -> (&Value, &Value, &Value) {
 
 #[tokio::test]
 async fn two_equal_calls_at_once_are_one_call_upstream() {
-    let mut scene = scene().await;
+    let (mut scene, go) = scene().await;
     let (first, second) = two_ask(&mut scene).await;
+    go.send(true).unwrap();
     let (first, second) = (scene.session.response(first).await, scene.session.response(second).await);
     assert_eq!(planned(&first), (&json!("ok"), &json!(false), &json!(0.00045)));
     assert_eq!(planned(&second), (&json!("ok"), &json!(true), &json!(0.0)));
@@ -57,10 +58,13 @@ async fn two_equal_calls_at_once_are_one_call_upstream() {
 
 #[tokio::test]
 async fn a_cancelled_call_goes_on_for_the_one_that_waits_for_it() {
-    let mut scene = scene().await;
+    let (mut scene, go) = scene().await;
     let (first, second) = two_ask(&mut scene).await;
     let cancelled = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": first}});
     scene.session.line(&cancelled).await;
+    // Lines are read in their order: the answer to this one comes after the cancelling.
+    scene.keeps_its_task().await;
+    go.send(true).unwrap();
     let second = scene.session.response(second).await;
     assert_eq!(planned(&second), (&json!("ok"), &json!(true), &json!(0.0)), "{second}");
     assert_eq!(scene.upstream.count(), 1);
