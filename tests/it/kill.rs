@@ -1,7 +1,8 @@
 //! `taskgate mcp` is killed at random moments under load: whatever it had answered is in the database, whole, and the
 //! sums fit the rows. Hosts do end their servers like that.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
@@ -71,41 +72,56 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap())
 }
 
-/// What was answered, by tool.
+/// How long an answer waits for its row at most: on a disk that is busy for longer, the row follows the answer, and may
+/// be lost.
+const ROW_FIRST: Duration = Duration::from_secs(1);
+
+/// What was answered, by tool; and of how many of these the row came first.
 #[derive(Default)]
 struct Answered {
     creates: Vec<Value>,
     analyses: i64,
-    gets: i64,
+    all: usize,
+    rows: BTreeMap<&'static str, i64>,
 }
 
 impl Answered {
-    fn take(&mut self, tool: &str, response: &Value) {
+    fn take(&mut self, tool: &'static str, response: &Value, took: Duration) {
         let result = &response["result"]["structuredContent"];
         assert!(result.is_object() && response["result"]["isError"] != true, "{response}");
         match tool {
             "create_task" => self.creates.push(result["task"]["id"].clone()),
             "analyze_workload" => self.analyses += 1,
-            _ => self.gets += 1,
+            _ => {}
         }
+        self.all += 1;
+        *self.rows.entry(tool).or_default() += i64::from(took < ROW_FIRST);
     }
 }
 
-/// Calls all the time, for as long as the process lives.
-async fn load(session: &mut Session, random: &mut fastrand::Rng, answered: &mut Answered) {
-    let mut under_way = std::collections::VecDeque::new();
-    loop {
-        while under_way.len() < AT_ONCE {
-            let (tool, arguments) = match random.u32(..4) {
-                0 => ("analyze_workload", json!({})),
-                1 => ("get_task", json!({"task_id": "TASK-0001"})),
-                _ => ("create_task", json!({"title": format!("Task {}", random.u32(..)), "tags": ["load"]})),
-            };
-            under_way.push_back((tool, session.ask(tool, arguments).await));
-        }
-        if let Some((tool, id)) = under_way.pop_front() {
-            let response = session.response(id).await;
-            answered.take(tool, &response);
+/// Calls all the time, so many at once.
+struct Load {
+    random: fastrand::Rng,
+    under_way: VecDeque<(&'static str, Instant, i64)>,
+}
+
+impl Load {
+    /// Until so many calls were answered.
+    async fn until(&mut self, session: &mut Session, answered: &mut Answered, number: usize) {
+        while answered.all < number {
+            while self.under_way.len() < AT_ONCE {
+                let (tool, arguments) = match self.random.u32(..4) {
+                    0 => ("analyze_workload", json!({})),
+                    1 => ("get_task", json!({"task_id": "TASK-0001"})),
+                    _ => ("create_task", json!({"title": format!("Task {}", self.random.u32(..)), "tags": ["load"]})),
+                };
+                let asked = Instant::now();
+                self.under_way.push_back((tool, asked, session.ask(tool, arguments).await));
+            }
+            if let Some((tool, asked, id)) = self.under_way.pop_front() {
+                let response = session.response(id).await;
+                answered.take(tool, &response, asked.elapsed());
+            }
         }
     }
 }
@@ -119,12 +135,9 @@ async fn holds(ledger: &Ledger, answered: &Answered, told: &str) {
             ledger.numbers("SELECT tool, count(*) FROM requests WHERE status IN ('ok', 'degraded') GROUP BY 1").await;
         rows.into_iter().find(|(name, _)| name == tool).map_or(0, |(_, count)| count)
     };
-    let creates = i64::try_from(answered.creates.len()).unwrap();
-    for (tool, number) in
-        [("create_task", creates), ("analyze_workload", answered.analyses), ("get_task", answered.gets)]
-    {
+    for (tool, number) in &answered.rows {
         let rows = rows(tool).await;
-        assert!(rows >= number, "{number} calls of {tool} were answered, {rows} are in the ledger: {told}");
+        assert!(rows >= *number, "{number} calls of {tool} were answered, {rows} are in the ledger: {told}");
     }
 }
 
@@ -140,13 +153,16 @@ async fn killing_a_session_loses_nothing_that_it_answered() {
     let mut answered = Answered::default();
     for round in 0..rounds {
         let mut session = home.mcp().await;
-        let lives = Duration::from_micros(random.u64(5_000..250_000));
-        let mut calls = fastrand::Rng::with_seed(random.u64(..));
+        // Counted in answers, so that a slow machine gets as far as a fast one; and then a moment more.
+        let (answers, moment) = (random.usize(5..100), Duration::from_micros(random.u64(..20_000)));
+        let mut load = Load { random: fastrand::Rng::with_seed(random.u64(..)), under_way: VecDeque::new() };
         if round == 0 {
             let first = session.call("create_task", json!({"title": "The first"})).await;
             answered.creates.push(first.result()["task"]["id"].clone());
         }
-        let died = tokio::time::timeout(lives, load(&mut session, &mut calls, &mut answered)).await;
+        let enough = answered.all + answers;
+        load.until(&mut session, &mut answered, enough).await;
+        let died = tokio::time::timeout(moment, load.until(&mut session, &mut answered, usize::MAX)).await;
         assert!(died.is_err(), "the load never ends by itself");
         session.kill().await;
         holds(&home.ledger().await, &answered, &format!("round {round}, {again}")).await;
