@@ -23,7 +23,7 @@ use crate::ledger::Ledger;
 
 /// The longest that anything here is waited for: above every deadline of the program, so that only what is broken
 /// reaches it.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// The variables that a developer's shell may hold and that would change what is tested.
 const FOREIGN: [&str; 8] = [
@@ -263,6 +263,16 @@ impl Session {
         }
         Ended { code: status.code(), out: out.join("\n"), err: self.log() }
     }
+}
+
+/// Waits for what is sure to come.
+pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let waiting = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("waited in vain for {what}"));
 }
 
 /// Whatever comes is taken at once: the server must never wait for a test that is not reading.

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::binary::{Home, Session};
+use crate::binary::{Home, Session, until};
 use crate::upstream::Upstream;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -132,14 +132,6 @@ async fn chat(State(model): State<Arc<Model>>, Json(asked): Json<Value>) -> Resp
         "choices": [{ "index": 0, "message": message, "finish_reason": "stop" }],
     }))
     .into_response()
-}
-
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 /// An envelope in which a load of the assumed 15 s has no place, unless a test writes another.

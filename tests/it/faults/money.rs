@@ -5,9 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::json;
 use taskgate::store::Store;
+use tokio::sync::watch;
 
 use super::{GOOD, POLICY, Scene, says, told};
-use crate::upstream::Reply;
+use crate::binary::{Session, until};
+use crate::upstream::{Reply, Step};
 
 const HOSTED: &str = "gpt-4o";
 const LOCAL: &str = "task-api-model";
@@ -22,9 +24,7 @@ async fn a_process_that_is_killed_in_a_call_is_charged_what_it_had_set_aside() {
     let mut scene = Scene::both(&with_budget("{ name: day, limit_usd: 0.015, per: day }")).await;
     scene.hosted_model().hang();
     scene.session.ask("plan_sprint", json!({"sprint_name": "Sprint 1"})).await;
-    while scene.upstream.requests_of(HOSTED).is_empty() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    scene.upstream.wait_for(1).await;
     // SIGKILL: it gets no word in.
     scene.session.kill().await;
     let ledger = scene.home.ledger().await;
@@ -54,34 +54,46 @@ async fn a_process_that_is_killed_in_a_call_is_charged_what_it_had_set_aside() {
 
 #[tokio::test]
 async fn a_spent_budget_sends_what_it_would_pay_for_to_the_free_model_and_explain_says_so() {
-    let policy = with_budget("{ name: day, limit_usd: 0.06, per: day }");
+    // One call fits, two do not.
+    let policy = with_budget("{ name: day, limit_usd: 0.015, per: day }");
     let mut scene = Scene::both(&policy).await;
     let plan = |text: &str| {
         Reply::new(format!(r#"{{"plan": "{text} TASK-0001, the budget review.", "risks": [], "swaps": []}}"#))
     };
     // It reports more than it was allowed: what cannot be held back is told.
-    scene.hosted_model().reply_with(plan("Begin with").usage(30_000, 100));
+    let (go, hold) = watch::channel(false);
+    let overrun = Step::Reply(plan("Begin with").usage(30_000, 100));
+    scene.hosted_model().then(Step::Once(hold, Box::new(overrun)));
     scene.local_model().reply_with(plan("First").usage(300, 40));
-    let first = scene.session.call("plan_sprint", json!({"sprint_name": "Sprint 1"})).await.result();
-    assert_eq!((&first["status"], &first["routing"]["model"]), (&json!("ok"), &json!(HOSTED)), "{first}");
+    let first = scene.session.ask("plan_sprint", json!({"sprint_name": "Sprint 1"})).await;
+    scene.upstream.wait_for(1).await;
+    // While nothing is spent, no look at the budgets can tell the decision what the reservation will.
     let second = scene.session.call("plan_sprint", json!({"sprint_name": "Sprint 2"})).await.result();
     assert_eq!((&second["status"], &second["routing"]["model"]), (&json!("ok"), &json!(LOCAL)), "{second}");
-    let attempts = scene.home.ledger().await.attempts().await;
-    let of_second: Vec<_> = told(&attempts).into_iter().skip(1).collect();
-    // A look at the budgets, every few seconds, may have told the decision before the reservation did.
-    if of_second != [(LOCAL, "first", "accepted")] {
-        assert_eq!(of_second, [(HOSTED, "first", "skipped"), (LOCAL, "fallback", "accepted")]);
-        let why = attempts[1].failure.as_deref().unwrap();
-        says(why, &["gpt-4o could cost $0.0", "budget `day` has $0.00 of $0.06 left"]);
-    }
+    let ledger = scene.home.ledger().await;
+    let held_back = ledger.attempts().await;
+    assert_eq!(told(&held_back), [(HOSTED, "first", "skipped"), (LOCAL, "fallback", "accepted")]);
+    let why = held_back[0].failure.as_deref().unwrap();
+    says(why, &["gpt-4o could cost $0.0", "budget `day` has $0.00", " of $0.015 left"]);
+    go.send(true).unwrap();
+    let first = scene.session.response(first).await["result"]["structuredContent"].clone();
+    assert_eq!((&first["status"], &first["routing"]["model"]), (&json!("ok"), &json!(HOSTED)), "{first}");
+
+    // A process that knows it before it decides asks the free model first.
+    let mut later = Session::open(scene.home.command(&["mcp"]), &scene.home.path("later.log")).await;
+    until("a look at the budgets", || later.log().contains("budget `day` has spent $0.076 of its $0.015 for this day"))
+        .await;
+    let third = later.call("plan_sprint", json!({"sprint_name": "Sprint 3"})).await.result();
+    assert_eq!((&third["status"], &third["routing"]["model"]), (&json!("ok"), &json!(LOCAL)), "{third}");
+    let attempts = ledger.attempts().await;
+    assert_eq!(told(&attempts[3..]), [(LOCAL, "first", "accepted")]);
     assert_eq!(scene.upstream.requests_of(HOSTED).len(), 1, "it was called once, and is not called again");
-    says(&scene.session.log(), &["budget `day` has spent $0.076 of its $0.06 for this day"]);
     let checked = scene.home.run(&["check"], b"").await;
-    says(&checked.err, &["budget `day` has spent $0.076 of $0.06 and begins anew on "]);
-    let explained = scene.home.run(&["explain", "plan_sprint", "sprint_name=Sprint 3"], b"").await.json();
+    says(&checked.err, &["budget `day` has spent $0.076 of $0.015 and begins anew on "]);
+    let explained = scene.home.run(&["explain", "plan_sprint", "sprint_name=Sprint 4"], b"").await.json();
     assert_eq!(explained["decision"]["candidates"][1]["excluded"], "budget_spent", "{explained}");
     let reasons = explained["decision"]["reasons"].to_string();
-    says(&reasons, &["gpt-4o is left out: budget `day` has spent $0.076 of $0.06 and begins anew on "]);
+    says(&reasons, &["gpt-4o is left out: budget `day` has spent $0.076 of $0.015 and begins anew on "]);
 }
 
 #[tokio::test]
