@@ -159,7 +159,7 @@ async fn say_a_word(app: &App, model: &Model, backend: &Backend) -> Result<()> {
     let timeouts = Timeouts { first_token: WARMING, idle: WARMING, total: WARMING, ..model.timeouts };
     let cancel = CancellationToken::new();
     let call = Call { backend, model, request: &request, timeouts, stream: false, cancel: &cancel };
-    app.sender.send(call, &mut |_| {}).await.result.map(|_| ())
+    app.sender.send(call, &mut |_: &str| {}).await.result.map(|_| ())
 }
 
 fn now() -> std::time::Instant {

@@ -13,6 +13,8 @@ use crate::names::{ModelName, TierName};
 
 /// What the cache itself holds for an entry: its places in the map and in the queues, measured in round figures.
 const OVERHEAD_BYTES: usize = 256;
+/// What each chunk takes beside its text: the pointer to it, its length and two counters.
+const CHUNK_BYTES: usize = 32;
 
 #[derive(Clone)]
 pub struct Answers {
@@ -20,12 +22,14 @@ pub struct Answers {
     flights: Flights,
 }
 
-/// An accepted, complete answer and who gave it. Text, finish and usage are also all that a stream of it needs.
+/// A complete answer and who gave it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CachedAnswer {
     pub model: ModelName,
     pub tier: TierName,
     pub reply: Reply,
+    /// The stream that it came as, for whoever reads it as one; empty where nobody did.
+    pub chunks: Arc<[Arc<str>]>,
     /// All that the request which got it had paid by then: what it saves whoever is given it again.
     pub cost: NanoUsd,
     pub ttl: Duration,
@@ -82,12 +86,18 @@ impl Answers {
 }
 
 impl CachedAnswer {
+    /// Good for others: the model stopped by itself.
+    pub fn is_whole(&self) -> bool {
+        self.reply.finish == Finish::Stop
+    }
+
     /// What it holds, with what is held for it. The names are the policy's own.
     fn bytes(&self) -> usize {
         let Reply { text, finish, usage: _, model } = &self.reply;
         let word = if let Finish::Other(word) = finish { word.capacity() } else { 0 };
         let texts = text.capacity() + model.as_ref().map_or(0, String::capacity) + word;
-        OVERHEAD_BYTES + size_of::<CacheKey>() + size_of::<Self>() + texts
+        let chunks: usize = self.chunks.iter().map(|chunk| CHUNK_BYTES + chunk.len()).sum();
+        OVERHEAD_BYTES + size_of::<CacheKey>() + size_of::<Self>() + texts + chunks
     }
 }
 
@@ -123,7 +133,7 @@ pub(super) mod tests {
     pub fn answer(text: &str) -> CachedAnswer {
         let reply = Reply { text: text.into(), finish: Finish::Stop, usage: None, model: None };
         let (model, tier, ttl) = ("m".into(), "local".into(), Duration::from_secs(60));
-        CachedAnswer { model, tier, reply, cost: NanoUsd::ZERO, ttl }
+        CachedAnswer { model, tier, reply, chunks: Arc::default(), cost: NanoUsd::ZERO, ttl }
     }
 
     async fn kept(answers: &Answers) -> Option<String> {
@@ -181,6 +191,9 @@ pub(super) mod tests {
         let mut roomy = answer("");
         roomy.reply.text = String::with_capacity(4_096);
         assert!(roomy.bytes() >= none + 4_096, "what is held counts, not what is used of it");
+        let chunks: Arc<[Arc<str>]> = ["x".repeat(50), "y".repeat(50)].map(Arc::from).into();
+        let streamed = CachedAnswer { chunks, ..answer("") };
+        assert_eq!(streamed.bytes(), none + 100 + 2 * CHUNK_BYTES);
     }
 
     proptest! {

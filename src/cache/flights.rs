@@ -1,4 +1,4 @@
-//! Equal requests in flight: who makes the call, and who waits for it.
+//! Equal requests in flight: who makes the call, and who waits for it, or reads along.
 //!
 //! It knows neither time nor callers: whoever waits says for how long, and whoever leads says when it stops.
 
@@ -11,10 +11,16 @@ use super::{CacheKey, CachedAnswer};
 
 /// Cheap to clone; all clones are the same.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Flights(Arc<Mutex<HashMap<CacheKey, watch::Sender<Landed>>>>);
+pub(super) struct Flights(Arc<Mutex<HashMap<CacheKey, watch::Sender<Flight>>>>);
 
-/// The answer, once it is there.
-type Landed = Option<Arc<CachedAnswer>>;
+/// One call, as those see it who wait for it.
+#[derive(Debug, Default)]
+struct Flight {
+    /// What the caller of the one who leads was shown of a stream.
+    shown: Vec<Arc<str>>,
+    /// The answer, once it is there.
+    landed: Option<Arc<CachedAnswer>>,
+}
 
 /// What a request is among those that ask the same.
 #[derive(Debug)]
@@ -30,13 +36,26 @@ pub(super) enum Place {
 pub struct Lead {
     flights: Flights,
     key: CacheKey,
-    followers: watch::Sender<Landed>,
+    followers: watch::Sender<Flight>,
 }
+
+/// Shows those who read along what the caller of the one who leads is shown.
+#[derive(Debug, Clone)]
+pub struct Showing(watch::Sender<Flight>);
 
 /// A request that waits for another's call.
 #[derive(Debug)]
 #[must_use]
-pub struct Follower(watch::Receiver<Landed>);
+pub struct Follower(watch::Receiver<Flight>);
+
+/// What comes next for one who reads along.
+#[derive(Debug, PartialEq)]
+pub enum Next {
+    Chunks(Vec<Arc<str>>),
+    Landed(Arc<CachedAnswer>),
+    /// The call came to no answer.
+    Lost,
+}
 
 impl Flights {
     pub fn join(&self, key: CacheKey) -> Place {
@@ -44,12 +63,12 @@ impl Flights {
         if let Some(followers) = flights.get(&key) {
             return Place::Follows(Follower(followers.subscribe()));
         }
-        let followers = watch::Sender::new(None);
+        let followers = watch::Sender::new(Flight::default());
         flights.insert(key, followers.clone());
         Place::Leads(Lead { flights: self.clone(), key, followers })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<CacheKey, watch::Sender<Landed>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<CacheKey, watch::Sender<Flight>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -57,7 +76,12 @@ impl Flights {
 impl Lead {
     /// Gives the answer to all who wait for it.
     pub fn land(self, answer: Arc<CachedAnswer>) {
-        self.followers.send_replace(Some(answer));
+        self.followers.send_modify(|flight| flight.landed = Some(answer));
+    }
+
+    /// To be dropped with this: as long as one of the two is there, the call counts as under way.
+    pub fn showing(&self) -> Showing {
+        Showing(self.followers.clone())
     }
 
     /// Ends when nobody waits for this call. Somebody may come later, and then finds no answer.
@@ -72,10 +96,27 @@ impl Drop for Lead {
     }
 }
 
+impl Showing {
+    pub fn show(&self, chunk: Arc<str>) {
+        self.0.send_modify(|flight| flight.shown.push(chunk));
+    }
+}
+
 impl Follower {
     /// `None`: the request that made the call came to no answer that others can use.
-    pub async fn answer(mut self) -> Landed {
-        self.0.wait_for(Option::is_some).await.ok()?.clone()
+    pub async fn answer(mut self) -> Option<Arc<CachedAnswer>> {
+        self.0.wait_for(|flight| flight.landed.is_some()).await.ok()?.landed.clone()
+    }
+
+    /// What there is beyond the first `seen` chunks.
+    pub async fn next(&mut self, seen: usize) -> Next {
+        let flight = self.0.wait_for(|flight| flight.shown.len() > seen || flight.landed.is_some()).await;
+        let Ok(flight) = flight else { return Next::Lost };
+        match (flight.shown.get(seen..), &flight.landed) {
+            (Some(more), _) if !more.is_empty() => Next::Chunks(more.to_vec()),
+            (_, Some(answer)) => Next::Landed(answer.clone()),
+            (_, None) => Next::Lost,
+        }
     }
 }
 
@@ -111,6 +152,36 @@ mod tests {
         assert_eq!(second.answer().await, Some(landed.clone()));
         assert_eq!(third.answer().await, Some(landed));
         drop(lead(&flights));
+    }
+
+    #[tokio::test]
+    async fn who_reads_along_sees_all_from_the_beginning_and_then_the_answer() {
+        let flights = Flights::default();
+        let first = lead(&flights);
+        let (mut early, show) = (follow(&flights), first.showing());
+        let chunks = ["a", "b", "c"].map(Arc::<str>::from);
+        assert!(early.next(0).now_or_never().is_none(), "nothing was shown yet");
+        chunks[..2].iter().for_each(|chunk| show.show(chunk.clone()));
+        assert_eq!(early.next(0).await, Next::Chunks(chunks[..2].to_vec()));
+        show.show(chunks[2].clone());
+        let mut late = follow(&flights);
+        let landed = Arc::new(answer("abc"));
+        first.land(landed.clone());
+        assert_eq!(
+            (early.next(2).await, early.next(3).await),
+            (Next::Chunks(chunks[2..].to_vec()), Next::Landed(landed))
+        );
+        assert_eq!(late.next(0).await, Next::Chunks(chunks.to_vec()));
+    }
+
+    #[tokio::test]
+    async fn who_reads_along_hears_when_the_call_is_lost() {
+        let flights = Flights::default();
+        let first = lead(&flights);
+        let (mut second, show) = (follow(&flights), first.showing());
+        show.show("a".into());
+        drop((first, show));
+        assert_eq!((second.next(0).await, second.next(1).await), (Next::Chunks(vec!["a".into()]), Next::Lost));
     }
 
     #[tokio::test]

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::decide::Setback;
 use super::dispatch::{End, Run, fitted};
-use super::meter::{Exhausted, Meter};
+use super::meter::Exhausted;
 use super::retry::{self, Step};
 use crate::cache::CachedAnswer;
 use crate::chat::{ChatRequest, Finish, NanoUsd, Price, Reply, Tokens, Usage, UsageSource};
@@ -18,10 +18,7 @@ use crate::limit::{Patience, Permit};
 use crate::names::ModelName;
 use crate::policy::{Backend, ChatCheck, Model};
 use crate::provider::{Answer, Call};
-use crate::request::{Attempt, AttemptKind, AttemptResult, Candidate, Limit, Progress, Verdict};
-
-/// A progress line for every so many tokens of an answer.
-const TOKENS_PER_NOTE: u64 = 20;
+use crate::request::{Attempt, AttemptKind, AttemptResult, Candidate, Limit, Verdict};
 
 /// How one call ended: with a reply that is whole as far as the wire goes, or with an error.
 type Called = Result<Reply, Error>;
@@ -64,6 +61,8 @@ impl Run<'_> {
             drop(permit);
             let error = match called {
                 Ok(reply) => return self.judge(candidate, reply),
+                // Past the commit point: whoever read along would see two answers.
+                Err(error) if self.reading.begun => return End::Stop { why: told(&error) },
                 Err(error) => error,
             };
             kind = AttemptKind::Retry;
@@ -235,25 +234,17 @@ impl Run<'_> {
         self.attempts.push(attempt);
         let started = Instant::now();
         let was_asleep = self.snapshot.asleep(model).is_some();
-        let timeouts = Meter::cut(self.patience(model), self.meter.attempt_time(started, more));
-        let (name, progress) = (&model.spec.name, &self.ask.progress);
-        let (mut bytes, mut noted) = (0, 0);
-        let mut on_text = |text: &str| {
-            bytes += text.len() as u64;
-            let tokens = bytes / 4;
-            if tokens >= noted + TOKENS_PER_NOTE {
-                noted = tokens;
-                progress(Progress::Generating(name.clone(), tokens));
-            }
-        };
+        let timeouts = self.times(model, self.meter.attempt_time(started, more));
+        let mut ear = self.ear(&model.spec.name);
         let call = Call { backend, model, request, timeouts, stream: true, cancel: &self.cancel };
-        let answer = self.inner.upstream.send(call, &mut on_text).await;
+        let answer = self.inner.upstream.send(call, &mut ear).await;
+        self.reading = ear.into_reading();
         let evidence = self.evidence(&answer, model.timeouts, timeouts);
         let evidence = self.unless_asleep(model, was_asleep, &answer, evidence);
         let (usage, usage_source) = usage(&answer, request);
         let cost = model.price.map_or(NanoUsd::ZERO, |price: Price| price.cost(usage));
         self.meter.spend(cost);
-        let called = unfiltered(answer.result, name);
+        let called = unfiltered(answer.result, &model.spec.name);
         if let Some(attempt) = self.attempts.last_mut() {
             *attempt = Attempt {
                 result: result(&called),
@@ -296,6 +287,7 @@ impl Run<'_> {
                 model: candidate.model.clone(),
                 tier: candidate.tier.clone(),
                 reply,
+                chunks: self.take_chunks(),
                 cost: self.attempts.iter().map(|attempt| attempt.cost).sum(),
                 ttl: self.route.cache_ttl,
             })),
@@ -305,15 +297,6 @@ impl Run<'_> {
                 End::Setback { setback: Setback::Rejected, why }
             }
         }
-    }
-
-    fn keep_partial(&mut self, called: &Called, partial: Option<Reply>) {
-        let broke = called
-            .as_ref()
-            .is_err_and(|error| matches!(error.kind, Kind::UpstreamCut | Kind::UpstreamTimeout | Kind::UpstreamFailed));
-        let text = partial.filter(|_| broke).and_then(|partial| (self.ask.salvage)(&partial.text));
-        let longest = self.partial.as_ref().map_or(0, String::len);
-        self.partial = text.filter(|text| text.len() > longest).or_else(|| self.partial.take());
     }
 
     pub(super) fn next_number(&self) -> u32 {

@@ -20,13 +20,14 @@ use super::format::FormatMemory;
 use super::memory::Memory;
 use super::parts::{Beginning, Inner, Snapshot};
 use super::record::{self, Settled};
-use super::settle::{End, settle};
+use super::settle::{End, Waiting, settle};
 use super::{Ledger, Upstream};
 use crate::chat::NanoUsd;
+use crate::error::{Error, Kind};
 use crate::health::State;
 use crate::policy::Policy;
 use crate::provider::Sender;
-use crate::request::{Ask, CacheUse, Completion, Decision, Outcome, Signals, Status};
+use crate::request::{Ask, CacheUse, Completion, Decision, Delivery, Outcome, Signals, Sink, Status};
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
@@ -87,14 +88,14 @@ impl Gateway {
     pub async fn complete(&self, ask: Ask) -> (Outcome, Completion) {
         let token = self.0.shutdown.child_token();
         let _cancel_when_dropped = token.clone().drop_guard();
-        let cancelled_by_caller = ask.cancel.clone();
+        let (cancelled_by_caller, unread) = (ask.cancel.clone(), ask.delivery.unread());
         let beginning = Beginning::now();
         let abandoned = (ask.signals.clone(), beginning);
         let (caller, mut end) = oneshot::channel();
         self.0.requests.spawn(run(self.0.clone(), ask, (token.clone(), beginning), caller));
         let end = tokio::select! {
             end = &mut end => end,
-            () = cancelled_by_caller.cancelled() => {
+            () = async { tokio::select! { () = cancelled_by_caller.cancelled() => {}, () = unread => {} } } => {
                 token.cancel();
                 end.await
             }
@@ -114,7 +115,7 @@ impl Gateway {
         let outcome = self.unanswered((signals, decision), status, beginning);
         let (caller, end) = oneshot::channel();
         let (inner, noted) = (self.0.clone(), (outcome.clone(), Completion::None));
-        self.0.requests.spawn(async move { settle(&inner, noted, caller).await });
+        self.0.requests.spawn(async move { settle(&inner, noted, Waiting { end: caller, reader: None }).await });
         end.await.map_or(outcome, |(outcome, _)| outcome)
     }
 
@@ -146,12 +147,12 @@ impl Gateway {
 
 /// The request's task: from the question to the row.
 async fn run(inner: Arc<Inner>, ask: Ask, at: (CancellationToken, Beginning), caller: oneshot::Sender<End>) {
-    let end = answer(&inner, ask, at).await;
-    settle(&inner, end, caller).await;
+    let (answered, reader) = answer(&inner, ask, at).await;
+    settle(&inner, answered, Waiting { end: caller, reader }).await;
 }
 
 /// Decide, look up, try.
-async fn answer(inner: &Inner, ask: Ask, (cancel, beginning): (CancellationToken, Beginning)) -> End {
+async fn answer(inner: &Inner, ask: Ask, (cancel, beginning): (CancellationToken, Beginning)) -> (End, Reader) {
     let _in_flight = inner.metrics.request_started(ask.signals.door);
     let snapshot = inner.snapshot();
     let policy = &snapshot.policy;
@@ -160,16 +161,17 @@ async fn answer(inner: &Inner, ask: Ask, (cancel, beginning): (CancellationToken
     snapshot.warm(&decision);
     let route = policy.route(&ask.signals.target, &ask.signals.projects, &ask.signals.caller);
     let mut settled = Settled::new(ask.signals.clone(), decision.clone());
-    let mut completion = Completion::None;
+    let (mut completion, mut taken) = (Completion::None, true);
     if let Some(route) = route {
         let mut run = Run::new(inner, (&snapshot, route), &ask, &decision, (cancel.clone(), beginning));
         // A panic in a tool's render or check must not lose what the attempts so far have cost.
-        let found = AssertUnwindSafe(run.find_answer()).catch_unwind().await;
-        let (answer, cache) = found.unwrap_or_else(|_| {
+        let found = AssertUnwindSafe(run.deliver()).catch_unwind().await;
+        let (answer, cache, all) = found.unwrap_or_else(|_| {
             tracing::error!(tool = ask.signals.target.as_str(), "a request panicked; it is settled as failed");
             run.fail("An internal error stopped this request.");
-            (None, CacheUse::Bypass)
+            (None, CacheUse::Bypass, true)
         });
+        taken = all;
         let spent = run.finish();
         // What went wrong on the way to an answer stands in the rows of the attempts.
         let failure = spent.failure.filter(|_| answer.is_none());
@@ -190,7 +192,17 @@ async fn answer(inner: &Inner, ask: Ask, (cancel, beginning): (CancellationToken
     }
     let outcome = record::outcome(settled, policy, beginning);
     inner.memory.answered(ask.conversation, outcome.model.as_ref());
-    (outcome, completion)
+    let reader = reader(ask.delivery, &outcome, taken);
+    ((outcome, completion), reader)
+}
+
+/// Whoever reads along, and what its stream ends with if that is not the answer's end.
+type Reader = Option<(Sink, Option<Error>)>;
+
+fn reader(delivery: Delivery, outcome: &Outcome, taken: bool) -> Reader {
+    let Delivery::Stream(sink) = delivery else { return None };
+    let untaken = || Error::new(Kind::Cancelled, "The request was cancelled before all of its answer was read");
+    Some((sink, if taken { outcome.error() } else { Some(untaken()) }))
 }
 
 fn status(completion: &Completion, cache: CacheUse, cancelled: bool, answers_anyway: bool) -> Status {

@@ -4,10 +4,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::decide::{Setback, may_follow};
+use super::deliver::Reading;
 use super::meter::Meter;
 use super::parts::{Beginning, Inner, Snapshot};
 use crate::cache::CachedAnswer;
-use crate::chat::{ChatRequest, Finish};
+use crate::chat::ChatRequest;
 use crate::names::ModelName;
 use crate::policy::{Model, Policy, Route};
 use crate::request::{Ask, Attempt, AttemptKind, Candidate, Decision, Progress, Rejection};
@@ -28,6 +29,7 @@ pub(super) struct Run<'a> {
     pub partial: Option<String>,
     pub decision: &'a Decision,
     pub beginning: Beginning,
+    pub reading: Reading,
     failure: Option<String>,
 }
 
@@ -72,6 +74,7 @@ impl<'a> Run<'a> {
             partial: None,
             decision,
             beginning,
+            reading: Reading::default(),
             failure: None,
         }
     }
@@ -178,9 +181,4 @@ fn progress(setback: Setback, candidate: &Candidate, why: &str, next: Option<Mod
 /// No model is asked for more than it can give.
 pub(super) fn fitted(model: &Model, request: ChatRequest) -> ChatRequest {
     ChatRequest { max_output: request.max_output.min(model.spec.max_output), ..request }
-}
-
-/// Worth keeping: the model stopped by itself.
-pub(super) fn is_whole(answer: &CachedAnswer) -> bool {
-    answer.reply.finish == Finish::Stop
 }

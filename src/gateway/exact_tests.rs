@@ -16,7 +16,7 @@ use super::fixtures::{ask, budget, policy, with_route};
 use super::{Gateway, Upstream};
 use crate::chat::{Finish, NanoUsd, Reply, Tokens, Usage};
 use crate::policy::{Budget, Policy};
-use crate::provider::{Answer, Call};
+use crate::provider::{Answer, Call, Listener};
 use crate::request::{Ask, AttemptResult, Scope, Target};
 use crate::store::Store;
 use crate::telemetry::Metrics;
@@ -28,7 +28,7 @@ impl Upstream for Honest {
     fn send<'a>(
         &'a self,
         call: Call<'a>,
-        _: &'a mut (dyn FnMut(&str) + Send),
+        _: &'a mut dyn Listener,
     ) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>> {
         Box::pin(async move {
             tokio::time::sleep(Duration::from_millis(fastrand::u64(0..20))).await;

@@ -1,6 +1,7 @@
 //! What the gateway's tests share: a policy of two tiers, signals, an upstream that does as it is told.
 
 mod kept;
+mod streams;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -21,13 +22,14 @@ use crate::policy::{
     Backend, Breaker, Budget, ChatCheck, Classifier, Envelope, Escalate, Fallback, Limits, Location, Match, Model,
     Period, Policy, Retry, Route, RouteTier, Sticky, Tier, Timeouts, WhenSpent,
 };
-use crate::provider::{Answer, Call};
+use crate::provider::{Answer, Call, Listener, Said};
 use crate::request::{
-    Ask, Attempt, AttemptKind, AttemptResult, CacheMode, Caller, Conversation, Door, Endpoint, Measures, Rejection,
-    RejectionCode, Scope, Signals, Target, Verdict,
+    Ask, Attempt, AttemptKind, AttemptResult, CacheMode, Caller, Conversation, Delivery, Door, Endpoint, Measures,
+    Rejection, RejectionCode, Scope, Signals, Target, Verdict,
 };
 
 pub use kept::{Kept, SetAside};
+pub use streams::{Beat, Tail, Told, read};
 pub use world::{World, text, trail, world};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -166,6 +168,7 @@ pub fn ask(cancel: CancellationToken) -> Ask {
         salvage: Arc::new(|text| (!text.contains("secret")).then(|| text.to_owned())),
         answers_anyway: true,
         cache: CacheMode::Use,
+        delivery: Delivery::Whole,
         progress: Arc::new(|_| {}),
         cancel,
     }
@@ -222,6 +225,7 @@ pub enum Step {
     /// Takes so long, then answers.
     Slow(Duration),
     Never,
+    Streams(Vec<Beat>, Tail),
 }
 
 /// Plays a script per model; past its end it answers "fine".
@@ -231,6 +235,8 @@ pub struct Script {
     pub calls: Mutex<Vec<(String, ChatRequest)>>,
     /// What whole answers reported.
     pub reported: Mutex<Vec<Usage>>,
+    /// The chunks of each stream, heard or not.
+    streams: Mutex<Vec<Vec<Arc<str>>>>,
     /// Calls under way, and the most that there were.
     at_once: Mutex<(u32, u32)>,
 }
@@ -253,23 +259,27 @@ impl Script {
         self.at_once.lock().unwrap().1
     }
 
-    async fn play_one(&self, call: Call<'_>, on_text: &mut (dyn FnMut(&str) + Send)) -> Answer {
+    async fn play_one(&self, call: Call<'_>, listener: &mut dyn Listener) -> Answer {
         {
             let mut at_once = self.at_once.lock().unwrap();
             at_once.0 += 1;
             at_once.1 = at_once.1.max(at_once.0);
         }
-        let answer = self.play(call, on_text).await;
+        let answer = self.play(call, listener).await;
         self.at_once.lock().unwrap().0 -= 1;
         let told = answer.result.as_ref().ok().and_then(|reply| reply.usage);
         self.reported.lock().unwrap().extend(told);
         answer
     }
 
-    async fn play(&self, call: Call<'_>, on_text: &mut (dyn FnMut(&str) + Send)) -> Answer {
+    async fn play(&self, call: Call<'_>, listener: &mut dyn Listener) -> Answer {
         let name = call.model.spec.name.as_str().to_owned();
         let step = self.steps.lock().unwrap().get_mut(&name).and_then(VecDeque::pop_front);
         self.calls.lock().unwrap().push((name, call.request.clone()));
+        if let Some(Step::Streams(beats, tail)) = step {
+            return self.play_stream(call, (beats, tail), listener).await;
+        }
+        let heard = |text| Said { chunk: None, text, content: true };
         let said = |text: &str| Reply { text: text.into(), finish: Finish::Stop, usage: Some(REPORTED), model: None };
         let answer = |result| Answer { result, partial: None, http_status: None, ttft: None };
         let waits = match step {
@@ -285,9 +295,9 @@ impl Script {
             return answer(Err(Error::new(Kind::UpstreamTimeout, "too slow")));
         }
         match step {
-            None | Some(Step::Slow(_) | Step::Never) => answer(Ok(said("fine"))),
+            None | Some(Step::Slow(_) | Step::Never | Step::Streams(..)) => answer(Ok(said("fine"))),
             Some(Step::Says(text)) => {
-                on_text(text);
+                listener.hear(heard(text)).await;
                 answer(Ok(said(text)))
             }
             Some(Step::Reports(text, usage)) => answer(Ok(Reply { usage, ..said(text) })),
@@ -296,7 +306,7 @@ impl Script {
             Some(Step::Long(text)) => answer(Ok(Reply { finish: Finish::Length, ..said(text) })),
             Some(Step::Filtered(text)) => answer(Ok(Reply { finish: Finish::ContentFilter, ..said(text) })),
             Some(Step::Cut(text)) => {
-                on_text(text);
+                listener.hear(heard(text)).await;
                 let partial = Reply { usage: None, ..said(text) };
                 Answer { partial: Some(partial), ..answer(Err(Error::new(Kind::UpstreamCut, "cut"))) }
             }
@@ -308,8 +318,8 @@ impl Upstream for Arc<Script> {
     fn send<'a>(
         &'a self,
         call: Call<'a>,
-        on_text: &'a mut (dyn FnMut(&str) + Send),
+        listener: &'a mut dyn Listener,
     ) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>> {
-        Box::pin(self.play_one(call, on_text))
+        Box::pin(self.play_one(call, listener))
     }
 }

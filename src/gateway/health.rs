@@ -106,7 +106,8 @@ impl Run<'_> {
     pub(super) fn evidence(&self, answer: &Answer, own: Timeouts, given: Timeouts) -> Evidence {
         let error = answer.result.as_ref().err();
         // The row of this call is there already.
-        let squeezed = self.attempts.len() > 1 && given.total < own.first_token.min(own.total);
+        let given = if self.reading.begun { given.total } else { given.total.min(given.first_token) };
+        let squeezed = self.attempts.len() > 1 && given < own.first_token.min(own.total);
         if squeezed && error.is_some_and(|error| error.kind == Kind::UpstreamTimeout) {
             return Evidence::None;
         }

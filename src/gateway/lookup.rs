@@ -1,14 +1,17 @@
 //! Where the answer comes from: what is kept, an equal request in flight, or the candidates.
 //!
-//! A request that makes a call for others goes on for them when its own caller leaves; what it costs stays its own.
+//! A request that makes a call for others goes on for them when its own caller leaves; what it costs stays its own. Whoever
+//! reads a stream reads along with the request that makes the call: its first words are there at once, also when the last
+//! ones come later than its own time would allow it to wait for them.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::dispatch::{self, Run};
-use crate::cache::{CacheKey, CachedAnswer, Follower, Found, KeyParts, Lead};
-use crate::request::{CacheMode, CacheUse, Progress, Verdict};
+use super::dispatch::Run;
+use crate::cache::{CacheKey, CachedAnswer, Follower, Found, KeyParts, Lead, Next};
+use crate::request::{AttemptResult, CacheMode, CacheUse, Piece, Progress, Sink, Verdict};
 
 /// How the wait for another's call ended.
 enum Waited {
@@ -17,6 +20,8 @@ enum Waited {
     Nothing,
     /// The caller went away, or the request's time is up.
     GivenUp,
+    /// The other broke off, and the caller had been shown what came of it.
+    Broken,
 }
 
 impl Run<'_> {
@@ -47,9 +52,14 @@ impl Run<'_> {
                         self.fail("An equal request that was in flight did not answer in time.");
                         return (None, CacheUse::Miss);
                     }
+                    Waited::Broken => {
+                        self.partial = Some(String::new());
+                        self.fail("The answer to an equal request, which was shared, broke off.");
+                        return (None, CacheUse::Miss);
+                    }
                 },
             };
-            if self.accepts(&answer) {
+            if self.reading.begun || self.accepts(&answer) {
                 return (Some(CachedAnswer::clone(&answer)), found);
             }
             // From before a change that the request does not show, and wrong by now.
@@ -67,32 +77,70 @@ impl Run<'_> {
             stop.cancel();
             std::future::pending().await
         };
+        self.reading.showing = Some(lead.showing());
         let answer = tokio::select! {
             answer = self.ask_and_keep(key) => answer,
             // Never: the call itself ends when it is stopped, and still settles.
             answer = abandoned => answer,
         };
         self.cancel = caller;
-        if let Some(answer) = answer.as_ref().filter(|answer| dispatch::is_whole(answer)) {
+        self.reading.showing = None;
+        if let Some(answer) = &answer {
             lead.land(Arc::new(answer.clone()));
         }
         answer
     }
 
     /// Waits for another's call, as long as this request has time and a caller of its own.
-    async fn follow(&self, follower: Follower) -> Waited {
-        (self.ask.progress)(Progress::Note("Waiting for the answer to the same question…".to_owned()));
-        tokio::select! {
-            answer = follower.answer() => answer.map_or(Waited::Nothing, Waited::Answer),
-            () = self.cancel.cancelled() => Waited::GivenUp,
-            () = tokio::time::sleep(self.time_left()) => Waited::GivenUp,
+    async fn follow(&mut self, follower: Follower) -> Waited {
+        let ask = self.ask;
+        (ask.progress)(Progress::Note("Waiting for the answer to the same question…".to_owned()));
+        if let Some(sink) = ask.delivery.sink().filter(|_| self.reads_along()) {
+            return self.read_along(follower, sink).await;
+        }
+        let answer = tokio::select! {
+            answer = follower.answer() => answer,
+            () = self.cancel.cancelled() => return Waited::GivenUp,
+            () = tokio::time::sleep(self.time_left()) => return Waited::GivenUp,
+        };
+        answer.filter(|answer| answer.is_whole()).map_or(Waited::Nothing, Waited::Answer)
+    }
+
+    /// Shows what the caller of the other request is shown, from its beginning. Only the wait for that ends with this
+    /// request's time; the rest ends with the call.
+    async fn read_along(&mut self, mut follower: Follower, sink: &Sink) -> Waited {
+        let mut seen = 0;
+        let mut late = pin!(tokio::time::sleep(self.time_left()));
+        loop {
+            let next = tokio::select! {
+                biased;
+                () = self.cancel.cancelled() => return Waited::GivenUp,
+                next = follower.next(seen) => next,
+                () = &mut late, if seen == 0 => return Waited::GivenUp,
+            };
+            let chunks = match next {
+                Next::Landed(answer) if seen > 0 || answer.is_whole() => return Waited::Answer(answer),
+                Next::Landed(_) | Next::Lost if seen == 0 => return Waited::Nothing,
+                Next::Landed(_) | Next::Lost => return Waited::Broken,
+                Next::Chunks(chunks) => chunks,
+            };
+            self.reading.begun = true;
+            seen += chunks.len();
+            for chunk in chunks {
+                if !self.push(sink, Piece::Chunk(chunk)).await {
+                    self.cancel.cancel();
+                    return Waited::GivenUp;
+                }
+            }
         }
     }
 
-    /// Asks, whatever is kept, and keeps the new answer in its place.
+    /// Asks, whatever is kept, and keeps the new answer in its place. One that a check rejected was the caller's alone.
     async fn ask_and_keep(&mut self, key: CacheKey) -> Option<CachedAnswer> {
+        self.reading.keeps = true;
         let answer = self.ask_candidates().await;
-        if let Some(answer) = answer.as_ref().filter(|answer| dispatch::is_whole(answer)) {
+        let rejected = self.attempts.last().is_some_and(|last| last.result == AttemptResult::Rejected);
+        if let Some(answer) = answer.as_ref().filter(|answer| answer.is_whole() && !rejected) {
             self.snapshot.answers.keep(key, answer.clone()).await;
         }
         answer

@@ -3,6 +3,7 @@
 //! - `complete`: one request from ask to outcome, in a task that the gateway owns
 //! - `decide`: which models, in which order, and why (pure); `begin`: where conversations and pass rates let it begin
 //! - `lookup`: what is kept, or in flight for an equal request; `dispatch`: the candidate loop; `call`: one candidate
+//! - `deliver`: how the answer is handed over, whole or as a stream, and the commit point of a stream
 //! - `retry`: what a failure means for the next step (pure)
 //! - `meter`: the envelope of time, attempts and money (pure); `money`: what is set aside for a call, and the budgets that
 //!   pay for it; `budgets`: what spent ones mean for a decision (pure); `format`: the answer formats that backends take
@@ -19,6 +20,7 @@ mod budgets;
 mod call;
 mod complete;
 mod decide;
+mod deliver;
 mod dispatch;
 #[cfg(test)]
 mod exact_tests;
@@ -52,7 +54,7 @@ use jiff::Timestamp;
 use crate::chat::NanoUsd;
 use crate::error::Result;
 use crate::names::ModelName;
-use crate::provider::{Answer, Call, Sender};
+use crate::provider::{Answer, Call, Listener, Sender};
 use crate::request::{Allowance, Attempt, Outcome, RequestId, Standing};
 use crate::store::{OpenRequest, Reserved, Store};
 
@@ -61,7 +63,7 @@ pub(crate) trait Upstream: Send + Sync {
     fn send<'a>(
         &'a self,
         call: Call<'a>,
-        on_text: &'a mut (dyn FnMut(&str) + Send),
+        listener: &'a mut dyn Listener,
     ) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
 }
 
@@ -69,9 +71,9 @@ impl Upstream for Sender {
     fn send<'a>(
         &'a self,
         call: Call<'a>,
-        on_text: &'a mut (dyn FnMut(&str) + Send),
+        listener: &'a mut dyn Listener,
     ) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>> {
-        Box::pin(Sender::send(self, call, on_text))
+        Box::pin(Sender::send(self, call, listener))
     }
 }
 

@@ -82,7 +82,7 @@ impl Run<'_> {
             decision: self.decision,
             policy_hash: &policy.hash,
         };
-        let lease_until = attempt.started_at.checked_add(self.time_left() + LEASE_BEYOND).unwrap_or(Timestamp::MAX);
+        let lease_until = attempt.started_at.checked_add(self.longest(model) + LEASE_BEYOND).unwrap_or(Timestamp::MAX);
         let asked = tokio::select! {
             biased;
             () = self.cancel.cancelled() => return Err(End::Stop { why: "The request was cancelled.".to_owned() }),

@@ -15,7 +15,7 @@ use super::health;
 use super::parts::Inner;
 use crate::error::{Error, Result};
 use crate::names::ModelName;
-use crate::request::{Completion, Door, Outcome};
+use crate::request::{Completion, Door, Outcome, Sink};
 
 /// How long an answer over a pipe waits for its row. Writing takes less than a millisecond; beyond this another process
 /// holds the database.
@@ -29,8 +29,15 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// What the caller gets.
 pub(super) type End = (Outcome, Completion);
 
+/// Who waits for the end of a request.
+pub(super) struct Waiting {
+    pub end: oneshot::Sender<End>,
+    /// Whoever reads along, and what its stream ends with if that is not the answer's end.
+    pub reader: Option<(Sink, Option<Error>)>,
+}
+
 /// Hands the end of a request to its caller and writes it down. Returns when both are done.
-pub(super) async fn settle(inner: &Inner, (outcome, completion): End, caller: oneshot::Sender<End>) {
+pub(super) async fn settle(inner: &Inner, (outcome, completion): End, waiting: Waiting) {
     inner.metrics.observe(&outcome);
     let mut writing = Box::pin(async {
         let written = inner.ledger.record(&outcome).await;
@@ -42,8 +49,7 @@ pub(super) async fn settle(inner: &Inner, (outcome, completion): End, caller: on
         Door::Stdio | Door::Cli => timeout(ROW_FIRST, &mut writing).await.ok(),
         Door::HttpMcp | Door::HttpChat => None,
     };
-    // A caller who has gone away hears nothing more.
-    let _ = caller.send((outcome.clone(), completion));
+    waiting.tell((outcome.clone(), completion));
     let tried = match tried {
         Some(tried) => tried,
         None => writing.await,
@@ -61,6 +67,16 @@ pub(super) async fn settle(inner: &Inner, (outcome, completion): End, caller: on
         Err(error) => lose(inner, &outcome, &error),
     }
     log(&outcome);
+}
+
+impl Waiting {
+    /// A caller who has gone away hears nothing more.
+    fn tell(self, end: End) {
+        if let Some((sink, error)) = self.reader {
+            sink.end(error);
+        }
+        let _ = self.end.send(end);
+    }
 }
 
 /// Tries again with growing pauses, for a while; one last time at once when the process is ending.

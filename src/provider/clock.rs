@@ -12,6 +12,8 @@ use crate::policy::Timeouts;
 pub(super) struct Clock {
     started: Instant,
     timeouts: Timeouts,
+    /// How long the call waited for whoever reads its answer.
+    held: Duration,
 }
 
 /// What a call waits for. The total limit holds in every one of them.
@@ -24,7 +26,7 @@ pub(super) enum Waiting {
 
 impl Clock {
     pub(super) fn start(timeouts: Timeouts) -> Self {
-        Self { started: Instant::now(), timeouts }
+        Self { started: Instant::now(), timeouts, held: Duration::ZERO }
     }
 
     pub(super) fn elapsed(&self) -> Duration {
@@ -44,7 +46,21 @@ impl Clock {
             Waiting::End => total,
         };
         let (left, ended_by) = if own < total { (own, waiting) } else { (total, Waiting::End) };
-        tokio::time::timeout(left, work).await.map_err(|_| Trouble::Slow(ended_by, self.limit(ended_by)))
+        tokio::time::timeout(left, work).await.map_err(|_| match ended_by {
+            // Whoever took the larger part of the time has used it up.
+            Waiting::End if self.held > self.timeouts.total / 2 => Trouble::Unread(self.timeouts.total),
+            ended_by => Trouble::Slow(ended_by, self.limit(ended_by)),
+        })
+    }
+
+    /// Waits until the reader of the answer has taken what came. Only the total limit holds here, and what ends by it is
+    /// not the upstream's fault.
+    pub(super) async fn wait_for_reader(&mut self, taking: impl Future<Output = ()>) -> Result<(), Trouble> {
+        let begun = Instant::now();
+        let left = self.timeouts.total.saturating_sub(self.elapsed());
+        let taken = tokio::time::timeout(left, taking).await;
+        self.held += begun.elapsed();
+        taken.map_err(|_| Trouble::Unread(self.timeouts.total))
     }
 
     fn limit(&self, waiting: Waiting) -> Duration {

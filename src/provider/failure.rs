@@ -33,6 +33,10 @@ pub(super) fn explain(trouble: Trouble, call: &Call<'_>) -> Error {
             .hint("Some servers do this when the prompt is longer than the context that they were started with."),
         Trouble::Cut => cut(&who),
         Trouble::Slow(waiting, limit) => Error::new(Kind::UpstreamTimeout, slow(&who, waiting, limit)),
+        Trouble::Unread(limit) => Error::new(
+            Kind::Cancelled,
+            format!("The answer of {who} was read too slowly: it took longer than {limit:?}"),
+        ),
         Trouble::BadKey => {
             Error::new(Kind::UpstreamAuth, format!("The key of {} cannot be sent in a header", call.backend.name))
                 .hint(advice(Advice::CheckKey, call))

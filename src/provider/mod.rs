@@ -7,6 +7,7 @@ mod address;
 mod clock;
 mod connect;
 mod failure;
+mod listener;
 mod progress;
 mod read;
 mod refusal;
@@ -19,5 +20,6 @@ mod wait;
 mod whole;
 mod wire;
 
+pub use listener::{Listener, Said};
 pub use sender::{Answer, Bounds, Call, Sender};
 pub use status::Seen;

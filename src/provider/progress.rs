@@ -24,19 +24,19 @@ pub(super) struct Progress {
 }
 
 /// What one piece of an answer did.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Heard {
     /// It had a choice in it.
     pub choice: bool,
-    /// The model is at work: text, thought or a tool call came, or the end.
-    pub alive: bool,
-    /// Text came.
-    pub text: bool,
+    /// The model is at work and says something: text, thought or a tool call. A refusal says nothing that anybody waits
+    /// for, and an end alone does not either.
+    pub content: bool,
+    pub text: String,
 }
 
 impl Progress {
-    /// Adds a piece of an answer; the text in it goes to `on_text`.
-    pub(super) fn hear(&mut self, wire: Wire, most: usize, on_text: &mut dyn FnMut(&str)) -> Result<Heard, Trouble> {
+    /// Adds a piece of an answer.
+    pub(super) fn hear(&mut self, wire: Wire, most: usize) -> Result<Heard, Trouble> {
         if let Some(usage) = wire.usage() {
             self.usage = Some(usage);
         }
@@ -51,12 +51,9 @@ impl Progress {
         if self.text.len().saturating_add(choice.text.len()) > most {
             return Err(Trouble::TooLarge(most));
         }
-        if !choice.text.is_empty() {
-            on_text(&choice.text);
-            self.text.push_str(&choice.text);
-        }
-        let text = !choice.text.is_empty();
-        Ok(Heard { choice: true, alive: text || choice.alive || self.finish.is_some(), text })
+        self.text.push_str(&choice.text);
+        let content = choice.alive || (!choice.text.is_empty() && !choice.refused);
+        Ok(Heard { choice: true, content, text: choice.text })
     }
 
     pub(super) fn is_finished(&self) -> bool {

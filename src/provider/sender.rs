@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
+use super::listener::Listener;
 use super::progress::Progress;
 use super::trouble::Trouble;
 use super::{connect, failure, stream, whole};
@@ -72,13 +73,13 @@ impl Sender {
         Ok(Self { http: connect::client()?, bounds })
     }
 
-    /// Sends once. `on_text` gets each piece of text as it comes, or the whole text once if the answer is no stream.
-    pub async fn send(&self, call: Call<'_>, on_text: &mut (dyn FnMut(&str) + Send)) -> Answer {
+    /// Sends once. `listener` hears each piece as it comes, or the whole text once if the answer is no stream.
+    pub async fn send(&self, call: Call<'_>, listener: &mut dyn Listener) -> Answer {
         let mut progress = Progress::default();
         let ended = tokio::select! {
             biased;
             () = call.cancel.cancelled() => Err(Trouble::Cancelled),
-            ended = self.exchange(&call, &mut progress, on_text) => ended,
+            ended = self.exchange(&call, &mut progress, listener) => ended,
         };
         let ended = ended.map_err(|trouble| failure::explain(trouble, &call));
         progress.into_answer(ended)
@@ -88,13 +89,13 @@ impl Sender {
         &self,
         call: &Call<'_>,
         progress: &mut Progress,
-        on_text: &mut (dyn FnMut(&str) + Send),
+        listener: &mut dyn Listener,
     ) -> Result<(), Trouble> {
         let clock = Clock::start(call.timeouts);
         if call.stream {
-            stream::send(self, call, clock, (progress, on_text)).await
+            stream::send(self, call, clock, (progress, listener)).await
         } else {
-            whole::send(self, call, clock, (progress, on_text)).await
+            whole::send(self, call, clock, (progress, listener)).await
         }
     }
 

@@ -10,7 +10,8 @@ use reqwest::{Method, Response};
 
 use super::address::{Address, CHAT};
 use super::clock::{Clock, Waiting};
-use super::progress::{Heard, Progress};
+use super::listener::{Listener, Said};
+use super::progress::Progress;
 use super::read::{self, ContentType};
 use super::sender::{Bounds, Call, Sender};
 use super::trouble::Trouble;
@@ -21,7 +22,7 @@ pub(super) async fn send(
     sender: &Sender,
     call: &Call<'_>,
     clock: Clock,
-    (progress, on_text): (&mut Progress, &mut (dyn FnMut(&str) + Send)),
+    (progress, listener): (&mut Progress, &mut dyn Listener),
 ) -> Result<(), Trouble> {
     let opened = open(sender, call, clock, progress);
     let response = clock.wait(Waiting::FirstToken, opened).await??;
@@ -29,14 +30,14 @@ pub(super) async fn send(
     match kind {
         ContentType::Events | ContentType::Missing => {
             let is_stream = kind == ContentType::Events;
-            let mut reader = Reader { clock, bounds: sender.bounds(), is_stream, any_event: false, progress, on_text };
+            let mut reader = Reader { clock, bounds: sender.bounds(), is_stream, any_event: false, progress, listener };
             reader.read(response).await
         }
         // Some servers know no streams and answer whole.
         ContentType::Json => {
             let most = sender.bounds().whole;
             let body = clock.wait(Waiting::End, read::whole(response, most)).await??;
-            whole::hear(Wire::parse(&body)?, progress, most, on_text)
+            whole::hear(Wire::parse(&body)?, progress, most, listener).await
         }
         ContentType::Other => Err(Trouble::WrongType),
     }
@@ -64,7 +65,7 @@ struct Reader<'a> {
     is_stream: bool,
     any_event: bool,
     progress: &'a mut Progress,
-    on_text: &'a mut (dyn FnMut(&str) + Send),
+    listener: &'a mut dyn Listener,
 }
 
 impl Reader<'_> {
@@ -83,25 +84,28 @@ impl Reader<'_> {
             if event.data.trim() == "[DONE]" {
                 return self.done();
             }
-            if self.take(&event)?.alive {
+            if self.take(&event).await? {
                 waiting = Waiting::NextToken;
             }
         }
     }
 
-    fn take(&mut self, event: &Event) -> Result<Heard, Trouble> {
+    /// Whether the event says something. It is handed on before the next one is read.
+    async fn take(&mut self, event: &Event) -> Result<bool, Trouble> {
         if matches!(event.event.as_str(), "keepalive" | "ping") {
-            return Ok(Heard::default());
+            return Ok(false);
         }
         if event.event == "error" {
             return Err(Trouble::inside(event.data.as_bytes()));
         }
         let wire = Wire::parse(event.data.as_bytes())?;
-        let heard = self.progress.hear(wire, self.bounds.text, self.on_text)?;
-        if heard.text && self.progress.ttft.is_none() {
+        let heard = self.progress.hear(wire, self.bounds.text)?;
+        if !heard.text.is_empty() && self.progress.ttft.is_none() {
             self.progress.ttft = Some(self.clock.elapsed());
         }
-        Ok(heard)
+        let said = Said { chunk: Some(&event.data), text: &heard.text, content: heard.content };
+        self.clock.wait_for_reader(self.listener.hear(said)).await?;
+        Ok(heard.content)
     }
 
     /// The stream says that it is complete. Text without a reason to stop is an answer; nothing at all is none.

@@ -24,6 +24,8 @@ pub(super) enum Trouble {
     /// The connection ended before the answer did.
     Cut,
     Slow(Waiting, Duration),
+    /// Whoever reads the answer took so long that the time for the whole call was over.
+    Unread(Duration),
     /// The key has characters that no header can carry.
     BadKey,
     Cancelled,
@@ -46,7 +48,7 @@ impl Trouble {
     /// Whether an answer whose last word was already heard is spoiled by this. A stream that stalls or breaks while
     /// only its usage is outstanding has said all it had to say.
     pub(super) fn spoils_a_finished_answer(&self) -> bool {
-        !matches!(self, Self::Cut | Self::Slow(..) | Self::Transport(_))
+        !matches!(self, Self::Cut | Self::Slow(..) | Self::Unread(_) | Self::Transport(_))
     }
 }
 
@@ -68,6 +70,7 @@ impl fmt::Display for Trouble {
             Self::Empty => f.write_str("no answer inside"),
             Self::Cut => f.write_str("cut off"),
             Self::Slow(..) => f.write_str("too slow"),
+            Self::Unread(_) => f.write_str("read too slowly"),
             Self::BadKey => f.write_str("unusable key"),
             Self::Cancelled => f.write_str("cancelled"),
             Self::Internal(what) => f.write_str(what),

@@ -14,6 +14,7 @@ use reqwest::Response;
 use super::address::Address;
 use super::clock::{Clock, Waiting};
 use super::connect;
+use super::listener::{Listener, Said};
 use super::progress::Progress;
 use super::read::{self, ContentType};
 use super::sender::{Call, Sender};
@@ -24,7 +25,7 @@ pub(super) async fn send(
     sender: &Sender,
     call: &Call<'_>,
     clock: Clock,
-    (progress, on_text): (&mut Progress, &mut (dyn FnMut(&str) + Send)),
+    (progress, listener): (&mut Progress, &mut dyn Listener),
 ) -> Result<(), Trouble> {
     let exchange = Exchange {
         http: sender.http().clone(),
@@ -39,17 +40,18 @@ pub(super) async fn send(
     let chat = client.chat();
     let asked = chat.create_byot::<_, Wire>(&body);
     let wire = clock.wait(Waiting::End, asked).await?.map_err(Trouble::from)?;
-    hear(wire, progress, sender.bounds().whole, on_text)
+    hear(wire, progress, sender.bounds().whole, listener).await
 }
 
 /// Takes a whole reply; one without a choice, or with nothing in it, is no reply.
-pub(super) fn hear(
+pub(super) async fn hear(
     wire: Wire,
     progress: &mut Progress,
     most: usize,
-    on_text: &mut (dyn FnMut(&str) + Send),
+    listener: &mut dyn Listener,
 ) -> Result<(), Trouble> {
-    let heard = progress.hear(wire, most, on_text)?;
+    let heard = progress.hear(wire, most)?;
+    listener.hear(Said { chunk: None, text: &heard.text, content: heard.content }).await;
     if heard.choice && !progress.is_empty() { Ok(()) } else { Err(Trouble::Empty) }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Caller, Rejection, Signals, Verdict};
+use super::{Caller, Delivery, Rejection, Signals, Verdict};
 use crate::chat::{ChatRequest, ModelSpec, Reply, Tokens};
 use crate::names::ModelName;
 
@@ -35,6 +35,7 @@ pub struct Ask {
     /// The tool has an answer from logic if no model's is accepted: the request ends degraded, not failed.
     pub answers_anyway: bool,
     pub cache: CacheMode,
+    pub delivery: Delivery,
     pub progress: ProgressSink,
     /// Cancelled when the caller goes away. The request then stops the upstream call and still settles.
     pub cancel: CancellationToken,

@@ -13,6 +13,7 @@ mod decision;
 mod outcome;
 mod residency;
 mod signals;
+mod stream;
 
 pub use ask::{Ask, CacheMode, Check, ConversationKey, Progress, ProgressSink, Render, Salvage, TooLong};
 pub use attempt::{Attempt, AttemptKind, AttemptResult, Limit};
@@ -24,3 +25,4 @@ pub use decision::{Candidate, Complexity, Contribution, Decision, Exclusion, Rea
 pub use outcome::{CacheUse, Completion, Outcome, RequestId, Status, answering};
 pub use residency::Residency;
 pub use signals::{Conversation, Door, Endpoint, Measures, Signal, Signals, Target};
+pub use stream::{Delivery, Piece, Sink, Stream, StreamEvent, stream};

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Attempt, Decision, Signals};
+use super::{Attempt, AttemptResult, Decision, Exclusion, Limit, Signals};
 use crate::chat::{NanoUsd, Reply, Usage};
+use crate::error::{Error, Kind};
 use crate::names::{ModelName, TierName, words};
 
 /// UUID version 7: sorts by time.
@@ -54,6 +55,44 @@ impl Outcome {
         self.attempts.iter().filter(|attempt| attempt.kind == super::AttemptKind::Escalation).count()
     }
 
+    /// What a caller without a complete answer is told; `None` for one who has it.
+    pub fn error(&self) -> Option<Error> {
+        let kind = match self.status {
+            Status::Ok | Status::Cached => return None,
+            Status::Cancelled => Kind::Cancelled,
+            Status::Rejected => Kind::BadRequest,
+            Status::Degraded | Status::Partial | Status::Failed => {
+                self.attempts.last().map_or_else(|| self.kind_of_nothing(), |last| kind_of(last.result, last.kept_back))
+            }
+        };
+        let message = self.failure.clone().unwrap_or_else(|| "No model answered this request".to_owned());
+        Some(Error::new(kind, message))
+    }
+
+    /// Why nobody was asked.
+    fn kind_of_nothing(&self) -> Kind {
+        if self.status == Status::Partial {
+            // Another's call, which broke off.
+            return Kind::UpstreamCut;
+        }
+        if self.decision.admitted().next().is_some() {
+            return Kind::DeadlineExceeded;
+        }
+        let left_out = |wanted: &[Exclusion]| {
+            self.decision.candidates.iter().any(|one| one.excluded.is_some_and(|why| wanted.contains(&why)))
+        };
+        if left_out(&[Exclusion::BudgetSpent]) {
+            Kind::OverBudget
+        } else if left_out(&[Exclusion::Unhealthy, Exclusion::Unreachable, Exclusion::KeyRefused, Exclusion::NotLoaded])
+        {
+            Kind::UpstreamUnreachable
+        } else if left_out(&[Exclusion::TooLong]) {
+            Kind::ContextTooLong
+        } else {
+            Kind::Config
+        }
+    }
+
     /// The model whose answer was handed on, if one's was.
     pub fn answering_model(&self) -> Option<&ModelName> {
         let answered = matches!(self.status, Status::Ok | Status::Cached | Status::Partial);
@@ -66,6 +105,31 @@ impl Outcome {
         let tried = self.attempts.iter().find(|attempt| attempt.model == *model).map(|attempt| &attempt.tier);
         let decided = || self.decision.candidates.iter().find(|candidate| candidate.model == *model);
         tried.or_else(|| decided().map(|candidate| &candidate.tier)).cloned().unwrap_or_else(TierName::none)
+    }
+}
+
+/// What an attempt's end is, said as an error.
+fn kind_of(result: AttemptResult, kept_back: Option<Limit>) -> Kind {
+    match (result, kept_back) {
+        (AttemptResult::Skipped, Some(Limit::Budget)) => Kind::OverBudget,
+        (AttemptResult::Skipped, Some(_)) => Kind::RateLimited,
+        (AttemptResult::RateLimited, _) => Kind::UpstreamBusy,
+        (AttemptResult::Timeout, _) => Kind::UpstreamTimeout,
+        (AttemptResult::Connect, _) => Kind::UpstreamUnreachable,
+        (AttemptResult::Cut, _) => Kind::UpstreamCut,
+        (AttemptResult::Auth, _) => Kind::UpstreamAuth,
+        (AttemptResult::Quota, _) => Kind::UpstreamQuota,
+        (AttemptResult::Context, _) => Kind::ContextTooLong,
+        (AttemptResult::Refused, _) => Kind::ContentRefused,
+        (AttemptResult::Cancelled, _) => Kind::Cancelled,
+        (
+            AttemptResult::Accepted
+            | AttemptResult::Unchecked
+            | AttemptResult::Rejected
+            | AttemptResult::UpstreamError
+            | AttemptResult::Skipped,
+            _,
+        ) => Kind::UpstreamFailed,
     }
 }
 
@@ -106,7 +170,8 @@ words!(
 pub enum Completion {
     /// An accepted (or unchecked) answer.
     Answer(Reply),
-    /// What may be shown of a stream that broke, when nobody else answered.
+    /// What may be shown of a stream that broke, when nobody else answered. Nothing for a caller who read along: it was
+    /// shown everything.
     Partial(String),
     None,
 }

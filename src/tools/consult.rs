@@ -7,7 +7,7 @@ use super::toolbox::Call;
 use crate::chat::{ModelSpec, Reply};
 use crate::error::{Error, Kind, Result};
 use crate::request::{
-    Ask, CacheMode, Completion, Measures, Outcome, Progress, Rejection, Salvage, Signals, Status, Verdict,
+    Ask, CacheMode, Completion, Delivery, Measures, Outcome, Progress, Rejection, Salvage, Signals, Status, Verdict,
 };
 use crate::tasks::facts::Measured;
 
@@ -82,6 +82,7 @@ fn written<A: 'static>(call: &Call<'_>, question: &Question<A>) -> Ask {
         salvage: question.salvage.clone(),
         answers_anyway: true,
         cache: if question.fresh { CacheMode::NoCache } else { CacheMode::Use },
+        delivery: Delivery::Whole,
         progress: call.context.progress.clone(),
         cancel: call.context.cancel.clone(),
     }

@@ -98,7 +98,7 @@ impl Bench {
             stream,
             cancel: &self.cancel,
         };
-        let answer = self.sender.send(call, &mut |piece| pieces.push(piece.to_owned())).await;
+        let answer = self.sender.send(call, &mut |piece: &str| pieces.push(piece.to_owned())).await;
         if let Err(error) = &answer.result {
             assert_tells_no_secret(error);
         }

@@ -9,7 +9,7 @@ use taskgate::gateway::Gateway;
 use taskgate::policy::Policy;
 use taskgate::provider::Sender;
 use taskgate::request::{
-    Ask, AttemptResult, CacheMode, Caller, Completion, Door, Measures, Outcome, Rejection, Signals, Target,
+    Ask, AttemptResult, CacheMode, Caller, Completion, Delivery, Door, Measures, Outcome, Rejection, Signals, Target,
 };
 use taskgate::store::Store;
 use taskgate::telemetry::Metrics;
@@ -72,6 +72,7 @@ async fn answered(gateway: &Gateway, question: &'static str) -> Outcome {
         salvage: Arc::new(|_| None),
         answers_anyway: false,
         cache: CacheMode::NoCache,
+        delivery: Delivery::Whole,
         progress: Arc::new(|_| {}),
         cancel: CancellationToken::new(),
     };
