@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use self::reload::Follower;
 use crate::gateway::Gateway;
-use crate::policy::Policy;
+use crate::policy::{LastRefusal, Policy};
 use crate::provider::Sender;
 use crate::server::Listener;
 use crate::store::Store;
@@ -45,7 +45,7 @@ pub struct App {
     pub toolbox: Toolbox,
     /// This process's row in the ledger.
     process: i64,
-    refused: reload::Refused,
+    refused: LastRefusal,
     writer: Writer,
 }
 
@@ -81,7 +81,7 @@ impl App {
         }
         let toolbox = Toolbox::new(store.clone(), gateway.clone());
         metrics.set_tools(toolbox.specs().iter().map(|spec| spec.name));
-        Ok(Self { store, metrics, gateway, sender, toolbox, process, refused: reload::Refused::default(), writer })
+        Ok(Self { store, metrics, gateway, sender, toolbox, process, refused: LastRefusal::default(), writer })
     }
 
     /// The policy that decides now.
@@ -116,8 +116,12 @@ impl App {
         let address = listener.address();
         tracing::info!(%address, "listening on http://{address}: the page at /, /metrics, /healthz, /readyz");
         let stop = CancellationToken::new();
-        let parts =
-            server::Parts { store: self.store.clone(), metrics: self.metrics.clone(), gateway: self.gateway.clone() };
+        let parts = server::Parts {
+            store: self.store.clone(),
+            metrics: self.metrics.clone(),
+            gateway: self.gateway.clone(),
+            refused: self.refused.clone(),
+        };
         let door = async {
             let ended = server::serve(listener, parts, stop.clone()).await;
             stop.cancel();
@@ -131,7 +135,8 @@ impl App {
 
     /// Says in the database that this process is alive, and which policy it follows.
     async fn beat(&self) -> crate::error::Result<()> {
-        self.store.heartbeat(Timestamp::now(), &self.policy().hash, self.refused.hash().as_deref()).await
+        let refused = self.refused.get().map(|refusal| refusal.hash);
+        self.store.heartbeat(Timestamp::now(), &self.policy().hash, refused.as_deref()).await
     }
 
     /// Lets requests in flight end, writes down what is left to write, closes the database.

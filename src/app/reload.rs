@@ -5,9 +5,10 @@
 //! (SIGHUP), or nobody has looked for a while. Only what is there decides whether anything has changed.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -29,10 +30,6 @@ pub struct PolicyFile {
     pub sources: Sources,
     pub environment: fn(&str) -> Option<String>,
 }
-
-/// The hash of the policy that was read last, if it was refused.
-#[derive(Clone, Default)]
-pub(super) struct Refused(Arc<Mutex<Option<String>>>);
 
 /// Looks at the policy's files and publishes what it finds.
 pub(super) struct Follower {
@@ -100,23 +97,13 @@ impl PolicyFile {
     }
 }
 
-impl Refused {
-    pub fn hash(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set(&self, hash: Option<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = hash;
-    }
-}
-
 async fn take(app: &App, policy: Policy, problems: &Problems) {
     let (old, new) = (app.policy(), Arc::new(policy));
     let what = policy::difference(&old, &new);
     app.gateway.follow(new.clone());
     app.metrics.set_policy(&new);
     app.metrics.reloaded(Reload::Taken);
-    app.refused.set(None);
+    app.refused.clear();
     sleepers::prewarm(app, Some(&old));
     let warnings = problems.count(Severity::Warning);
     tracing::info!(
@@ -133,7 +120,7 @@ async fn take(app: &App, policy: Policy, problems: &Problems) {
 async fn refuse(app: &App, hash: String, problems: Problems) {
     let old = app.policy();
     app.metrics.reloaded(Reload::Refused);
-    app.refused.set(Some(hash.clone()));
+    app.refused.refuse(hash.clone(), problems.clone(), Timestamp::now());
     let errors = problems.count(Severity::Error);
     let problems = crate::error::Error::from(problems).message;
     tracing::error!(old = old.hash, new = hash, errors, "policy {hash} is refused, {} goes on: {problems}", old.hash);

@@ -13,6 +13,7 @@ mod mask;
 mod problems;
 #[expect(dead_code, reason = "every key of version 1 is read; `later` refuses those that nothing uses yet")]
 mod raw;
+mod refusal;
 mod shape;
 mod tree;
 mod types;
@@ -28,6 +29,7 @@ pub use compile::{BUILT_IN, BUILT_IN_NAME, Compiled, Sources, compile, read};
 pub use difference::difference;
 pub use expand::Environment;
 pub use problems::{Problem, Problems, Severity};
+pub use refusal::{LastRefusal, Refusal};
 pub use shape::schema;
 pub use types::{
     Backend, Breaker, ChatCheck, Classifier, Envelope, Escalate, Fallback, Identity, Limits, Location, Match, Model,

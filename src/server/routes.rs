@@ -12,6 +12,7 @@ use super::error::{Refusal, unavailable};
 use super::guard::guard;
 use super::page;
 use crate::gateway::Gateway;
+use crate::policy::LastRefusal;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
@@ -24,6 +25,8 @@ pub struct Parts {
     pub store: Store,
     pub metrics: Metrics,
     pub gateway: Gateway,
+    /// The policy that the process read last, if it did not take it.
+    pub refused: LastRefusal,
 }
 
 pub(super) fn router(parts: Parts) -> Router {

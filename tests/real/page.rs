@@ -226,6 +226,38 @@ async fn what_is_out_of_date_is_marked_until_the_server_is_back() {
     browser.close().await;
 }
 
+#[tokio::test]
+async fn a_refused_policy_is_shown_with_its_reasons_until_it_is_mended() {
+    let folder = tempfile::tempdir().unwrap();
+    let upstream = upstream().await;
+    let served = Served::start(folder.path(), &upstream).await;
+    let browser = Browser::start(folder.path()).await;
+    browser.open(&served.url()).await;
+    browser.becomes(STATE, "live").await;
+    const HIDDEN: &str = "return document.getElementById('refused').hidden";
+    assert_eq!(browser.run(HIDDEN).await, true);
+
+    let file = served.taskgate.policy();
+    let good = std::fs::read_to_string(&file).unwrap();
+    let hash = |text: &str| blake3::hash(text.as_bytes()).to_hex()[..12].to_owned();
+    let broken = good.replace("tier: local", "tier: cheap") + &format!("{}: 1\n", "very_long_key".repeat(12));
+    std::fs::write(&file, &broken).unwrap();
+    browser.becomes(HIDDEN, false).await;
+    assert_eq!(browser.run(&text("#verdict")).await, "Something needs attention:");
+    assert_eq!(browser.run("return document.querySelector('#remarks li').dataset.code").await, "policy_refused");
+    let problems = browser.run(&texts("#refused li")).await.to_string();
+    assert!(problems.contains("Line ") && problems.contains("unknown tier cheap"), "{problems}");
+    assert_eq!(browser.run(&texts("#refused p code")).await, json!([hash(&broken), hash(&good), "taskgate check"]));
+    for (screen, theme) in [(DESK, "light"), (DESK, "dark"), (PHONE, "light"), (PHONE, "dark")] {
+        fits(&browser, screen, theme, "").await;
+    }
+    std::fs::write(&file, &good).unwrap();
+    browser.becomes(HIDDEN, true).await;
+    assert_ne!(browser.run(&text("#verdict")).await, "Something needs attention:");
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+    browser.close().await;
+}
+
 /// On a desk and a phone, light and dark: nothing sticks out, everything can be read. With TASKGATE_PICTURES set to a
 /// folder it leaves the pictures there.
 #[tokio::test]

@@ -5,22 +5,26 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 
 use super::figures::Labelled;
-use super::overview::{Decided, Money, Overview, Tried};
+use super::overview::{Decided, Money, Overview, PolicyProblem, PolicyRefused, Tried};
 use super::remarks::Seen;
 use super::{budgets, figures, models, remarks};
 use crate::chat::UsageSource;
 use crate::error::{Error, Kind, Result};
+use crate::policy::{Problem, Refusal, Severity};
 use crate::request::{Allowance, Attempt, Outcome};
 use crate::server::Parts;
 use crate::store::{Dimension, Groups, Store, Stretch};
 
 const DECISIONS: u32 = 20;
 
+/// More than that are the same mistake again; `taskgate check` shows all.
+const PROBLEMS: usize = 5;
+
 /// Three heartbeats: a process that missed all of them is gone.
 const ALIVE_WITHIN: SignedDuration = SignedDuration::from_secs(45);
 
 pub(super) async fn gather(parts: &Parts, now: Timestamp) -> Result<Overview> {
-    let Parts { store, metrics, gateway } = parts;
+    let Parts { store, metrics, gateway, refused } = parts;
     let policy = gateway.policy();
     let times = figures::Times::of(now, &policy.time_zone);
     let (today, month) = (times.today, times.month);
@@ -33,11 +37,13 @@ pub(super) async fn gather(parts: &Parts, now: Timestamp) -> Result<Overview> {
     let answered_by = figures::answered_by(&policy, &in_days);
     let decisions = store.last_decisions(DECISIONS).await?;
     let followed = store.followed_policies(now.checked_sub(ALIVE_WITHIN).unwrap_or(now)).await?;
+    let policy_refused = refused.get().map(refused_policy);
     let models = models::now(&policy, &gateway.health(), &store.seen_health().await?, (in_day, now));
     let remarks = remarks::remarks(&Seen {
         models: &models,
         budgets: &budgets,
         policy_hash: &policy.hash,
+        policy_is_refused: policy_refused.is_some(),
         followed: &followed,
         lost_rows: metrics.ledger_failures(),
         lag: metrics.ledger_lag(Instant::now()),
@@ -45,6 +51,7 @@ pub(super) async fn gather(parts: &Parts, now: Timestamp) -> Result<Overview> {
     Ok(Overview {
         version: env!("CARGO_PKG_VERSION"),
         policy_hash: policy.hash.clone(),
+        policy_refused,
         time_zone: policy.time_zone.iana_name().map(str::to_owned),
         processes: followed.len(),
         verdict: remarks::verdict(&remarks),
@@ -65,6 +72,19 @@ pub(super) async fn gather(parts: &Parts, now: Timestamp) -> Result<Overview> {
 async fn counted(store: &Store, times: &[Labelled]) -> Result<Vec<Groups>> {
     let stretches: Vec<Stretch> = times.iter().map(|time| time.stretch).collect();
     store.usage_in(&stretches, &[Dimension::Tier, Dimension::Status]).await
+}
+
+fn refused_policy(refusal: Refusal) -> PolicyRefused {
+    let Refusal { hash, since, problems } = refusal;
+    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
+    let told = |problem: &Problem| {
+        let Problem { line, message, help, .. } = problem;
+        PolicyProblem { line: *line, message: message.clone(), help: help.clone() }
+    };
+    let mut problems: Vec<PolicyProblem> = errors.map(told).collect();
+    let more = problems.len().saturating_sub(PROBLEMS);
+    problems.truncate(PROBLEMS);
+    PolicyRefused { hash, since, problems, more }
 }
 
 fn decided(outcome: Outcome) -> Decided {

@@ -16,6 +16,8 @@ use crate::request::{
 pub(super) struct Overview {
     pub version: &'static str,
     pub policy_hash: String,
+    /// Why the policy that the server read last is not in use; `None`: it is.
+    pub policy_refused: Option<PolicyRefused>,
     /// The IANA name of the policy's time zone, by whose clocks a day begins; `None` when the system does not name it.
     pub time_zone: Option<String>,
     /// Processes that share this database and were heard lately, this one included.
@@ -58,6 +60,28 @@ pub(super) struct Remark {
     pub level: Level,
     pub code: &'static str,
     pub text: String,
+}
+
+/// A policy that was read and not taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct PolicyRefused {
+    pub hash: String,
+    /// Since when no file could be used.
+    pub since: Timestamp,
+    /// The first of them, in the order of the file.
+    pub problems: Vec<PolicyProblem>,
+    /// How many more there are.
+    pub more: usize,
+}
+
+/// With what looks like a secret masked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct PolicyProblem {
+    /// `None` when the file as a whole is meant.
+    pub line: Option<usize>,
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]

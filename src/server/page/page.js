@@ -146,6 +146,7 @@ function showHealth() {
   $("verdict").className = `level-${overview.verdict}`;
   if ($("verdict").textContent !== words[overview.verdict]) $("verdict").textContent = words[overview.verdict];
   $("remarks").replaceChildren(...overview.remarks.map((remark) => make("li", { "data-code": remark.code }, ...prose(remark.text))));
+  showRefused();
   $("models").tBodies[0].replaceChildren(...overview.models.map((model) => {
     const [state, level] = STATES[model.state];
     const until = model.until ? make("small", {}, `until ${clock(new Date(model.until))}`) : "";
@@ -156,6 +157,20 @@ function showHealth() {
   }));
   const others = plural(overview.processes, "process", "processes");
   $("policy").replaceChildren("Policy ", make("code", {}, overview.policy_hash), `, ${others} on this database.`);
+}
+
+/** What is wrong with the policy that the server read last and did not take. */
+function showRefused() {
+  const refused = overview.policy_refused;
+  $("refused").hidden = !refused;
+  if (!refused) return;
+  const since = new Date(refused.since);
+  const rest = refused.more ? [make("li", {}, `… and ${plural(refused.more, "problem", "problems")} more.`)] : [];
+  $("refused").querySelector("ul").replaceChildren(...refused.problems.map(({ line, message, help }) => make("li", {},
+    line === null ? "" : make("strong", {}, `Line ${line}: `), ...prose(message), help ? make("small", {}, ...prose(help)) : "")), ...rest);
+  $("refused").querySelector("p").replaceChildren(`Refused since ${clock(since)} on ${day(since)}: `,
+    make("code", {}, refused.hash), ". In use: ", make("code", {}, overview.policy_hash), ". ",
+    make("code", {}, "taskgate check"), " shows each problem at its place.");
 }
 
 function period(name, figures) {

@@ -13,6 +13,8 @@ pub(super) struct Seen<'a> {
     pub models: &'a [ModelNow],
     /// The one that this server follows.
     pub policy_hash: &'a str,
+    /// Whether it read another since and could not take it.
+    pub policy_is_refused: bool,
     pub budgets: &'a [BudgetNow],
     /// What each process on this database follows, by hash.
     pub followed: &'a [String],
@@ -26,6 +28,7 @@ pub(super) struct Seen<'a> {
 pub(super) fn remarks(seen: &Seen<'_>) -> Vec<Remark> {
     let mut remarks: Vec<Remark> = about_the_ledger(seen)
         .into_iter()
+        .chain(about_the_file(seen))
         .chain(nobody(seen.models))
         .chain(seen.models.iter().filter_map(about_a_model))
         .chain(seen.budgets.iter().filter_map(about_a_budget))
@@ -51,6 +54,12 @@ fn about_the_ledger(seen: &Seen<'_>) -> Vec<Remark> {
         remarks.push(remark(Level::Trouble, "ledger_behind", text));
     }
     remarks
+}
+
+fn about_the_file(seen: &Seen<'_>) -> Option<Remark> {
+    let text = "The policy's file was changed and cannot be used, so it was refused as a whole and the policy from before \
+                goes on. What is wrong with it stands below; as soon as it is mended, it is taken.";
+    seen.policy_is_refused.then(|| remark(Level::Trouble, "policy_refused", text))
 }
 
 fn nobody(models: &[ModelNow]) -> Option<Remark> {
@@ -119,7 +128,15 @@ mod tests {
     }
 
     fn seen<'a>(models: &'a [ModelNow], budgets: &'a [BudgetNow], followed: &'a [String]) -> Seen<'a> {
-        Seen { models, budgets, policy_hash: "ours", followed, lost_rows: 0, lag: Some(LATE / 2) }
+        Seen {
+            models,
+            budgets,
+            policy_hash: "ours",
+            policy_is_refused: false,
+            followed,
+            lost_rows: 0,
+            lag: Some(LATE / 2),
+        }
     }
 
     fn budget(level: Level) -> BudgetNow {
@@ -152,12 +169,13 @@ mod tests {
         let own = ModelHealth { model: "small".into(), state: State::Open, ailment: Some(Ailment::Unreachable) };
         let (models, followed) = (models(&policy, &[own]), ["ours".to_owned(), "another".to_owned()]);
         let budgets = [budget(Level::Notice), budget(Level::Trouble)];
-        let remarks = remarks(&Seen { lost_rows: 1, lag: Some(LATE), ..seen(&models, &budgets, &followed) });
-        let trouble = ["rows_lost", "ledger_behind", "no_model", "left_alone", "budget_spent"];
+        let refused = Seen { policy_is_refused: true, ..seen(&models, &budgets, &followed) };
+        let remarks = remarks(&Seen { lost_rows: 1, lag: Some(LATE), ..refused });
+        let trouble = ["rows_lost", "ledger_behind", "policy_refused", "no_model", "left_alone", "budget_spent"];
         assert_eq!(codes(&remarks), [&trouble[..], &["no_key", "budget_low", "other_policy"]].concat());
-        assert!(remarks[..5].iter().all(|remark| remark.level == Level::Trouble));
+        assert!(remarks[..6].iter().all(|remark| remark.level == Level::Trouble));
         assert!(
-            remarks[4].text.contains("$1.90 of $2.00") && remarks[5].text.contains("OPENAI_API_KEY"),
+            remarks[5].text.contains("$1.90 of $2.00") && remarks[6].text.contains("OPENAI_API_KEY"),
             "{remarks:?}"
         );
         assert_eq!(verdict(&remarks), Level::Trouble);

@@ -8,6 +8,7 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::gateway::{Gateway, fixtures};
+use crate::policy::LastRefusal;
 use crate::provider::Sender;
 use crate::request::{Measures, Status};
 use crate::store::Store;
@@ -17,7 +18,7 @@ async fn parts(folder: &TempDir) -> Parts {
     let store = Store::open(&folder.path().join("taskgate.db")).await.unwrap();
     let (policy, metrics) = (Arc::new(fixtures::policy()), Metrics::for_tests());
     let gateway = Gateway::new(policy, Sender::new().unwrap(), store.clone(), metrics.clone());
-    Parts { store, metrics, gateway }
+    Parts { store, metrics, gateway, refused: LastRefusal::default() }
 }
 
 async fn ask(page: &Router) -> (StatusCode, String) {

@@ -43,8 +43,12 @@ impl Serving {
     }
 
     async fn metrics(&self) -> String {
+        self.get("/metrics").await
+    }
+
+    async fn get(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).await.unwrap();
-        let request = format!("GET /metrics HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.address);
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.address);
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).await.unwrap();
@@ -142,6 +146,43 @@ async fn a_broken_file_is_refused_whole_and_told_with_every_problem() {
     serving.has_refused(2).await;
     save(&file, &version(2));
     serving.has_taken(&version(2), 2).await;
+}
+
+#[tokio::test]
+async fn the_page_shows_what_is_wrong_until_it_is_mended() {
+    let home = Home::new().policy(POLICY);
+    let (serving, file) = (Serving::start(&home).await, policy_file(&home));
+    let overview = || async {
+        let answer = serving.get("/api/overview").await;
+        serde_json::from_str::<Value>(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+    };
+    let refused = async |what: &str, wanted: Option<String>| {
+        until(what, || async {
+            let shown = overview().await;
+            (shown["policy_refused"]["hash"].as_str() == wanted.as_deref()).then_some(shown)
+        })
+        .await
+    };
+    assert_eq!(overview().await["policy_refused"], Value::Null);
+    let broken = POLICY
+        .replace("\"${OPENAI_API_KEY:-}\"", "sk-secret-of-the-test")
+        .replace("tier: local", "tier: sk-secret-of-the-test");
+    save(&file, &broken);
+    let shown = refused("the refusal on the page", Some(hash(&broken))).await;
+    assert_eq!((&shown["verdict"], &shown["remarks"][0]["code"]), (&"trouble".into(), &"policy_refused".into()));
+    assert_eq!(shown["policy_hash"], hash(POLICY));
+    let told = &shown["policy_refused"];
+    assert_eq!((&told["problems"][0]["line"], &told["more"]), (&11.into(), &0.into()), "{told}");
+    assert!(told["problems"][0]["message"].as_str().unwrap().contains("unknown tier"), "{told}");
+    assert!(!shown.to_string().contains("sk-secret"), "{shown}");
+    let worse = broken.replace("version: 1", "version: 9");
+    save(&file, &worse);
+    let later = refused("the next refusal on the page", Some(hash(&worse))).await;
+    assert_eq!(later["policy_refused"]["since"], told["since"], "it is one time without a policy that can be used");
+    save(&file, &version(1));
+    let mended = refused("the page to be well again", None).await;
+    assert_eq!(mended["policy_hash"], hash(&version(1)));
+    assert!(!mended["remarks"].to_string().contains("policy_refused"), "{mended}");
 }
 
 #[cfg(unix)]
