@@ -160,10 +160,6 @@ impl Metrics {
             let mut known = self.inner.known.write().unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *known, new)
         };
-        if !old.hash.is_empty() {
-            self.set(&families::CONFIG_INFO, [&old.hash], 0.0);
-        }
-        self.set(&families::CONFIG_INFO, [&policy.hash], 1.0);
         self.set(&families::CONFIG_RELOADED, [], 1.0);
         self.show_models(&old, 0.0);
         self.show_models(&self.known(), 1.0);
@@ -270,7 +266,18 @@ impl Metrics {
             self.set(&families::LEDGER_LAG, [], level.elapsed().as_secs_f64());
         }
         metrics::with_local_recorder(&self.inner.recorder, || self.inner.process.collect());
-        self.inner.handle.render()
+        self.inner.handle.render() + &self.config_info()
+    }
+
+    /// The recorder forgets no series, and every change of the policy has another hash: only the present one is told, so
+    /// that changes make no series that stay.
+    fn config_info(&self) -> String {
+        let (Family { name, labels: [label] }, known) = (families::CONFIG_INFO, self.known());
+        let help = families::ALL.iter().find(|family| family.name == name).map_or("", |family| family.help);
+        match known.hash.as_str() {
+            "" => String::new(),
+            hash => format!("# HELP {name} {help}\n# TYPE {name} gauge\n{name}{{{label}=\"{hash}\"}} 1\n\n"),
+        }
     }
 
     /// Folds what histograms have gathered. Without it they grow for as long as nobody scrapes.

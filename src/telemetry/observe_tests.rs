@@ -245,6 +245,23 @@ fn a_policys_models_are_told_with_where_they_are_and_their_money_begins_at_zero(
 }
 
 #[test]
+fn however_often_the_policy_changes_only_the_present_one_is_told() {
+    let policy =
+        |n: u32| policy::compile(&format!("{}# {n}\n", policy::BUILT_IN), "routing.yaml", &|_| None).policy.unwrap();
+    let metrics = Metrics::install().unwrap();
+    let told = || {
+        let text = metrics.render();
+        let mentions = text.lines().filter(|line| line.contains("taskgate_config_info"));
+        mentions.filter(|line| !line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert!(told().is_empty());
+    for n in 0..20 {
+        metrics.set_policy(&policy(n));
+        assert_eq!(told(), [format!("taskgate_config_info{{hash=\"{}\"}} 1", policy(n).hash)]);
+    }
+}
+
+#[test]
 fn every_family_is_described_once_and_follows_the_naming_rules() {
     let mut names: Vec<&str> = families::metric_names().collect();
     names.sort_unstable();
