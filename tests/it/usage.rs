@@ -27,6 +27,31 @@ retry: { max_per_model: 1 }
 cache: { ttl: 0s }
 ";
 
+/// The same question twice is one call and one answer of the cache.
+#[tokio::test]
+async fn what_the_cache_saved_is_the_ledgers_too() {
+    let upstream = Upstream::start().await;
+    let policy = POLICY.replace("ttl: 0s", "ttl: 10m");
+    let home = Home::new().with("LITELLM_PROXY_URL", upstream.base_url()).policy(&policy);
+    let mut session = home.mcp().await;
+    upstream.on("task-api-model").answer(|_| Step::reply(GOOD));
+    session.call("create_task", json!({"title": "Task 1"})).await.result();
+    for _ in 0..2 {
+        session.call("analyze_workload", json!({})).await.result();
+    }
+    assert_eq!(session.close().await.code, Some(0));
+    let ledger = home.ledger().await;
+    let saved = ledger.number("SELECT sum(saved) FROM requests").await;
+    assert!(saved > 0 && saved == ledger.number("SELECT sum(cost) FROM attempts").await, "{saved}");
+    for what in ["model", "tool", "route", "caller", "tier", "day"] {
+        let report = by(&home, what).await;
+        let rows: i64 = column(&report, "cache_saved_nanousd").iter().map(|(_, value)| value).sum();
+        assert_eq!((&report["total"]["cache_saved_nanousd"], rows), (&json!(saved), saved), "by {what}");
+    }
+    let told = home.run(&["usage"], b"").await.out;
+    assert!(told.contains("The cache saved $") && told.contains("cache saved"), "{told}");
+}
+
 async fn used(upstream: &Upstream) -> Home {
     let home = Home::new().with("LITELLM_PROXY_URL", upstream.base_url()).policy(POLICY);
     let mut session = home.mcp().await;

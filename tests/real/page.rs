@@ -160,9 +160,11 @@ async fn figures_equal_the_ledger(browser: &Browser, ledger: &Ledger) {
     let cost = ledger.number("SELECT sum(cost) FROM attempts").await;
     let wasted = ledger.number("SELECT sum(wasted) FROM requests").await;
     let highest = ledger.number("SELECT sum(counterfactual) FROM requests").await;
+    let kept = ledger.number("SELECT sum(saved) FROM requests").await;
     assert!(cost > 0 && wasted > 0 && highest > 0, "the calls cost something: {cost}, {wasted}, {highest}");
     let (saved, dearer) = (NanoUsd(highest - cost), highest < cost);
-    let money = [highest, saved.0.abs(), wasted].map(|amount| NanoUsd(amount).to_string());
+    let mut money = [highest, saved.0.abs(), wasted].map(|amount| NanoUsd(amount).to_string()).to_vec();
+    money.extend((kept > 0).then(|| NanoUsd(kept).to_string()));
     for period in ["Today", "This month"] {
         assert_eq!(browser.run(&text(&format!("[data-period={period:?}] .sum"))).await, NanoUsd(cost).to_string());
         assert_eq!(browser.run(&texts(&format!("[data-period={period:?}] dd"))).await, json!(money));

@@ -61,6 +61,7 @@ fn figures(row: &Row) -> Map<String, Value> {
         "counterfactual_nanousd": instead,
         "answers_of_unknown_counterfactual": row.sums.counterfactual_unknown,
         "saved_nanousd": saved,
+        "cache_saved_nanousd": row.sums.saved,
         "mean_latency_ms": mean_latency(&row.sums),
     });
     match value {
@@ -82,7 +83,7 @@ fn mean_latency(sums: &Sums) -> Option<f64> {
     (sums.requests > 0).then(|| sums.latency.as_secs_f64() * 1_000.0 / sums.requests as f64)
 }
 
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 17] = [
     "requests",
     "calls",
     "escalations",
@@ -99,6 +100,7 @@ const COLUMNS: [&str; 16] = [
     "counterfactual_usd",
     "saved_usd",
     "mean_latency_ms",
+    "cache_saved_usd",
 ];
 
 /// By the rules of RFC 4180, with plain line ends.
@@ -108,7 +110,7 @@ pub(super) fn csv(report: &Report) -> String {
     lines.join("\n")
 }
 
-fn cells(row: &Row) -> [String; 16] {
+fn cells(row: &Row) -> [String; 17] {
     let sums = &row.sums;
     let usd = |amount: Option<NanoUsd>| amount.map(|amount| amount.as_usd().to_string()).unwrap_or_default();
     let (instead, saved) = compared(row);
@@ -129,6 +131,7 @@ fn cells(row: &Row) -> [String; 16] {
         usd(instead),
         usd(saved),
         mean_latency(sums).map(|milliseconds| format!("{milliseconds:.3}")).unwrap_or_default(),
+        usd(Some(sums.saved)),
     ]
 }
 

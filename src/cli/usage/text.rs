@@ -1,7 +1,7 @@
 //! A usage report for a person: what it cost and what it bought in sentences, then a chart of the days, then the table.
 //! Pure.
 
-use comfy_table::{CellAlignment, ContentArrangement, Table};
+use comfy_table::{CellAlignment, ContentArrangement};
 
 use super::By;
 use super::report::{Answered, Comparison, Report, Row, percent};
@@ -45,6 +45,9 @@ fn sentences(report: &Report) -> Vec<String> {
     let total = &report.total;
     let mut told = vec![cost(report), comparison(total.comparison())];
     told.push(answers(report));
+    if total.sums.saved > NanoUsd::ZERO {
+        told.push(format!("The cache saved {}: what its answers had cost when they were got first.", total.sums.saved));
+    }
     if total.calls() > 0 {
         told.push(tokens(total));
     }
@@ -171,25 +174,21 @@ fn bar(value: u64, highest: u64) -> char {
 fn table(report: &Report) -> String {
     let checks = matches!(report.by, By::Model | By::Tier);
     let last = if checks { "passed" } else { "mean time" };
+    // A column of nothing would only make the others hard to read.
+    let cache = report.total.sums.saved > NanoUsd::ZERO;
     let mut table = plain_table();
     // A name that is broken cannot be copied.
     table.set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header([
-        report.by.as_str(),
-        "requests",
-        "calls",
-        "tokens in",
-        "out",
-        "cost",
-        "wasted",
-        "highest tier",
-        last,
-    ]);
-    for (name, row) in &report.rows {
-        add_row(&mut table, named(report.by, name), row, checks);
-    }
-    if report.rows.len() > 1 {
-        add_row(&mut table, "total", &report.total, checks);
+    let mut header =
+        vec![report.by.as_str(), "requests", "calls", "tokens in", "out", "cost", "wasted", "highest tier", last];
+    header.extend(cache.then_some("cache saved"));
+    table.set_header(header);
+    let total = (report.rows.len() > 1).then_some(("total", &report.total));
+    let rows = report.rows.iter().map(|(name, row)| (named(report.by, name), row));
+    for (name, row) in rows.chain(total) {
+        let mut cells = cells(name, row, checks);
+        cells.extend(cache.then(|| some(row.sums.saved)));
+        table.add_row(cells);
     }
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
@@ -197,10 +196,10 @@ fn table(report: &Report) -> String {
     table.to_string()
 }
 
-fn add_row(table: &mut Table, name: &str, row: &Row, checks: bool) {
+fn cells(name: &str, row: &Row, checks: bool) -> Vec<String> {
     let sums = &row.sums;
     let last = if checks { passed(sums) } else { mean_time(sums) };
-    table.add_row([
+    vec![
         name.to_owned(),
         grouped(sums.requests),
         grouped(row.calls()),
@@ -211,7 +210,7 @@ fn add_row(table: &mut Table, name: &str, row: &Row, checks: bool) {
             Some(cost) if sums.cost_estimated > NanoUsd::ZERO => format!("≈{cost}"),
             Some(cost) => cost.to_string(),
         },
-        if sums.wasted > NanoUsd::ZERO { sums.wasted.to_string() } else { "–".to_owned() },
+        some(sums.wasted),
         match row.comparison() {
             Comparison::Nothing => "–".to_owned(),
             Comparison::Unknown => "unknown".to_owned(),
@@ -220,7 +219,11 @@ fn add_row(table: &mut Table, name: &str, row: &Row, checks: bool) {
             Comparison::AtLeast { instead, .. } => format!("≥{instead}"),
         },
         last,
-    ]);
+    ]
+}
+
+fn some(amount: NanoUsd) -> String {
+    if amount > NanoUsd::ZERO { amount.to_string() } else { "–".to_owned() }
 }
 
 /// A model without a name is none.

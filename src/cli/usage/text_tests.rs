@@ -64,7 +64,7 @@ fn usual() -> Vec<Groups> {
             ("small", "small", "ok", answers(80, 0)),
             ("big", "big", "ok", answers(12, 2_100_000)),
             ("big", "big", "degraded", rejected),
-            ("big", "big", "cached", Sums { requests: 7, ..Sums::default() }),
+            ("big", "big", "cached", Sums { requests: 7, saved: NanoUsd(14_700_000), ..Sums::default() }),
             ("", "", "degraded", logic(3)),
             ("", "", "failed", logic(1)),
         ]),
@@ -81,6 +81,23 @@ fn the_same_by_day() {
     let by_day = |groups: Groups| groups.into_iter().map(|(names, sums)| (names[1..].to_vec(), sums)).collect();
     let parts = usual().into_iter().map(by_day).collect();
     insta::assert_snapshot!(text(&report(By::Day, parts, &fixtures::policy())));
+}
+
+#[test]
+fn what_the_cache_saved_is_told_apart_from_what_routing_saved() {
+    let told = report(By::Model, usual(), &fixtures::policy());
+    let json = export::json(&told);
+    assert_eq!((&json["total"]["cache_saved_nanousd"], &json["rows"][0]["name"]), (&14_700_000.into(), &"big".into()));
+    assert_eq!(
+        (&json["rows"][0]["cache_saved_nanousd"], &json["rows"][1]["cache_saved_nanousd"]),
+        (&14_700_000.into(), &0.into())
+    );
+    assert!(export::csv(&told).lines().next().unwrap().ends_with(",cache_saved_usd"));
+    assert!(export::csv(&told).contains("\nbig,") && export::csv(&told).contains(",0.0147"), "{}", export::csv(&told));
+    // Nothing was: no word of it.
+    let without =
+        text(&report(By::Model, vec![groups([("small", "small", "ok", answers(1, 0))])], &fixtures::policy()));
+    assert!(!without.contains("cache saved"), "{without}");
 }
 
 #[test]
@@ -170,7 +187,7 @@ fn names_with_commas_are_quoted_in_csv() {
     let csv = export::csv(&report(By::Caller, parts, &fixtures::policy()));
     assert!(csv.lines().nth(1).unwrap().starts_with("\"Smith, \"\"Jo\"\"\",1,1,"), "{csv}");
     let columns = |line: &str| line.replace("\"Smith, \"\"Jo\"\"\"", "").split(',').count();
-    assert!(csv.lines().all(|line| columns(line) == 17), "{csv}");
+    assert!(csv.lines().all(|line| columns(line) == 18), "{csv}");
 }
 
 #[test]

@@ -71,6 +71,7 @@ pub(super) fn period(since: Timestamp, groups: &Groups) -> Period {
         wasted: sums.wasted.into(),
         highest_tier: sums.counterfactual.into(),
         saved: (sums.counterfactual - sums.cost).into(),
+        cache_saved: sums.saved.into(),
     }
 }
 

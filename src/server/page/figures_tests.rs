@@ -72,6 +72,7 @@ fn a_period_that_cost_more_than_the_highest_tier_says_so() {
         cost: NanoUsd(cost),
         wasted: NanoUsd(wasted),
         counterfactual: NanoUsd(counterfactual),
+        saved: NanoUsd(30),
         requests: 2,
         ..Sums::default()
     };
@@ -79,5 +80,6 @@ fn a_period_that_cost_more_than_the_highest_tier_says_so() {
     let period = period(at("2026-11-26T00:00:00Z"), &groups);
     assert_eq!((period.requests, period.spent.nanousd, period.wasted.nanousd), (4, 1_400, 500));
     assert_eq!((period.highest_tier.nanousd, period.saved.nanousd), (1_000, -400));
+    assert_eq!(period.cache_saved.nanousd, 60);
     assert_eq!(period.saved.text, "-$0.0000004");
 }

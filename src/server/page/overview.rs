@@ -126,6 +126,8 @@ pub(super) struct Period {
     pub highest_tier: Money,
     /// `highest_tier` less `spent`; below zero when the way up cost more than it saved.
     pub saved: Money,
+    /// What the answers that the cache gave again had cost.
+    pub cache_saved: Money,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]

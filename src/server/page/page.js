@@ -174,7 +174,7 @@ function showRefused() {
 }
 
 function period(name, figures) {
-  const { spent, wasted, highest_tier: highest, saved } = figures;
+  const { spent, wasted, highest_tier: highest, saved, cache_saved: kept } = figures;
   const more = saved.nanousd < 0;
   const began = name === "Today" ? day(new Date(figures.since)) : `since ${day(new Date(figures.since)).replace(/^\w+, /, "")}`;
   return make("article", { class: "card", "data-period": name },
@@ -185,6 +185,7 @@ function period(name, figures) {
       ["At the highest tier alone", highest.text],
       [more ? "Routing cost more by" : "Saved by routing", more ? saved.text.slice(1) : saved.text],
       ["Spent without getting an answer", wasted.text],
+      kept.nanousd > 0 && ["Saved by the cache", kept.text],
     ])));
 }
 
