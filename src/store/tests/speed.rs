@@ -1,5 +1,5 @@
-//! Reading and changing one task stays quick among many. The bounds are wide: they catch a missing index or a file
-//! sync on every write, not a slow machine.
+//! Reading and changing one task stays quick among many. The bounds are wide, and the quickest of many rounds counts:
+//! they catch a missing index or a file sync on every write, not a slow or busy machine.
 
 use std::time::{Duration, Instant};
 
@@ -14,22 +14,26 @@ const ROUNDS: u32 = 100;
 async fn one_change_among_many_tasks_takes_a_few_milliseconds() {
     let kept = Fixture::new().await;
     fill(&kept, 5_000).await;
-    let begun = Instant::now();
+    let mut quickest = Duration::MAX;
     for n in 1..=ROUNDS {
+        let begun = Instant::now();
         let created = kept.create(Draft { tags: vec!["t".into()], depends_on: ids(&[n]), ..draft("Quick") }).await;
         kept.update(created.id.0, Patch { priority: Some(Priority::High), ..Patch::default() }).await;
         kept.store.task(created.id).await.unwrap();
+        quickest = quickest.min(begun.elapsed() / 3);
     }
-    let each = begun.elapsed() / (3 * ROUNDS);
-    assert!(each < Duration::from_millis(5), "{each:?} for each of create, update, get");
+    assert!(quickest < Duration::from_millis(5), "{quickest:?} for each of create, update, get");
 
-    let begun = Instant::now();
     for sort in Sort::ALL.iter().copied() {
         let query = Query { ready: Some(true), sort, limit: 100, ..Query::default() };
-        assert_eq!(kept.store.list_tasks(&query, date(2026, 11, 23)).await.unwrap().tasks.len(), 100);
+        let mut quickest = Duration::MAX;
+        for _ in 0..5 {
+            let begun = Instant::now();
+            assert_eq!(kept.store.list_tasks(&query, date(2026, 11, 23)).await.unwrap().tasks.len(), 100);
+            quickest = quickest.min(begun.elapsed());
+        }
+        assert!(quickest < Duration::from_millis(200), "{quickest:?} for a page of 100 by {sort:?}");
     }
-    let each = begun.elapsed() / 4;
-    assert!(each < Duration::from_millis(200), "{each:?} for a page of 100");
 }
 
 /// Written in one statement: the tests' time is for what they measure.
