@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::{GOOD, POLICY, until};
+use super::{GOOD, POLICY, save, until};
 use crate::binary::{Home, Session};
 use crate::upstream::{Step, Upstream};
 
@@ -35,7 +35,7 @@ async fn a_refused_key_takes_its_backend_out_until_the_file_holds_another() {
     assert_eq!(left_alone["routing"]["attempts"], 0, "{left_alone}");
     assert_eq!(upstream.count(), 1);
 
-    fs::write(&key, "sk-second-key\n").unwrap();
+    save(&key, "sk-second-key\n");
     until("the new key", || async { session.log().contains("backends: `openai` changed").then_some(()) }).await;
     let answered = analyze(&mut session).await;
     assert_eq!((&answered["status"], &answered["routing"]["model"]), (&json!("ok"), &json!("large")), "{answered}");
