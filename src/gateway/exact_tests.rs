@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::fixtures::{ask, budget, policy, with_route};
+use super::fixtures::{ask, budget, noon, policy, with_route};
 use super::{Gateway, Upstream};
 use crate::chat::{Finish, NanoUsd, Reply, Tokens, Usage};
 use crate::policy::{Budget, Policy};
@@ -87,12 +87,12 @@ async fn ask_many(gateway: &Gateway, number: usize) {
         );
     }
     // An answer does not wait long for its row.
-    gateway.drain(Duration::from_secs(60)).await;
+    gateway.drain(Duration::from_secs(240)).await;
 }
 
 /// The ledger and the sums say the same, within every limit.
 async fn is_exact(store: &Store) {
-    let (now, zone) = (Timestamp::now(), jiff::tz::TimeZone::UTC);
+    let (now, zone) = (Timestamp::now(), noon());
     let rows = store.outcomes_after(0, u32::MAX).await.unwrap();
     for budget in budgets() {
         let allowance = budget.allowance(now, &zone);

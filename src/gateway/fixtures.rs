@@ -34,13 +34,19 @@ pub use world::{World, text, trail, world};
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// Where it is noon, so that no day ends while a test runs.
+pub fn noon() -> TimeZone {
+    let east = 12 - Timestamp::now().to_zoned(TimeZone::UTC).hour();
+    TimeZone::fixed(jiff::tz::offset(east))
+}
+
 /// `small` (local, free) below `big` (hosted, a dollar per million tokens in, ten out).
 pub fn policy() -> Policy {
     let dollar = NanoUsd(1_000_000_000);
     let price = Price { input: dollar, cached_input: dollar, output: NanoUsd(10_000_000_000) };
     Policy {
         hash: "0123456789ab".into(),
-        time_zone: TimeZone::UTC,
+        time_zone: noon(),
         backends: [backend("local", Location::Local), backend("hosted", Location::Hosted)].into(),
         models: [model("small", "local", Some(Price::default())), model("big", "hosted", Some(price))].into(),
         tiers: vec![tier("local", "small"), tier("hosted", "big")],

@@ -20,6 +20,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::ledger::Ledger;
+use crate::policies::noon;
 
 /// The longest that anything here is waited for: above every deadline of the program, so that only what is broken
 /// reaches it.
@@ -55,7 +56,7 @@ pub struct Ended {
 
 impl Home {
     /// The built-in policy, and no model: nothing listens where the local one should be, and there is no key for a
-    /// hosted one.
+    /// hosted one. No day ends.
     pub fn new() -> Self {
         let folder = TempDir::new().unwrap();
         let closed = TcpSocket::new_v4().unwrap();
@@ -66,7 +67,7 @@ impl Home {
         let database = home.database().display().to_string();
         let places = ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "APPDATA", "LOCALAPPDATA"];
         let home = places.into_iter().fold(home, |home, place| home.with(place, own.clone()));
-        home.with("TASKGATE_DATABASE_URL", database).with("LITELLM_PROXY_URL", nobody)
+        home.with("TASKGATE_DATABASE_URL", database).with("LITELLM_PROXY_URL", nobody).with("TZ", noon())
     }
 
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
