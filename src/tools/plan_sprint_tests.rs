@@ -1,5 +1,7 @@
 //! The plan without a model, and how large a result can get.
 
+use std::time::Duration;
+
 use super::*;
 use crate::tools::samples::{TODAY, board, task};
 
@@ -69,7 +71,7 @@ fn fifty_thousand_tasks_are_ranked_planned_and_written_down_in_time() {
             task
         })
         .collect();
-    let started = std::time::Instant::now();
+    let started = worked();
     let graph = Graph::new(&tasks);
     let wanted = wanted(80);
     let plan = plan(&graph, &wanted.sprint);
@@ -82,5 +84,13 @@ fn fifty_thousand_tasks_are_ranked_planned_and_written_down_in_time() {
     ];
     let spec = crate::tools::samples::spec(4_096, 1_024);
     assert!(written.iter().all(|prompt| prompt.render(&spec, &[]).is_ok()));
-    assert!(started.elapsed() < std::time::Duration::from_secs(30), "{:?}", started.elapsed());
+    let took = worked() - started;
+    assert!(took < Duration::from_secs(30), "{took:?}");
+}
+
+/// How long this thread has had a processor, whatever else the machine does; elsewhere than on Linux, the time of day.
+fn worked() -> Duration {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let nanos = told.and_then(|told| told.split(' ').next()?.parse().ok());
+    nanos.map_or_else(|| std::time::UNIX_EPOCH.elapsed().unwrap(), Duration::from_nanos)
 }

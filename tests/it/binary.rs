@@ -10,7 +10,9 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -42,6 +44,8 @@ const FOREIGN: [&str; 8] = [
 pub struct Home {
     folder: TempDir,
     variables: HashMap<&'static str, String>,
+    /// Calls of tools that its sessions have had a result of, each of which has a row.
+    answered: Arc<AtomicI64>,
     /// Bound and not listened on: whoever connects is refused, and nobody else gets the port.
     _closed: TcpSocket,
 }
@@ -62,7 +66,7 @@ impl Home {
         let closed = TcpSocket::new_v4().unwrap();
         closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let nobody = format!("http://{}/v1", closed.local_addr().unwrap());
-        let home = Self { folder, variables: HashMap::new(), _closed: closed };
+        let home = Self { folder, variables: HashMap::new(), answered: Arc::default(), _closed: closed };
         let own = home.folder.path().display().to_string();
         let database = home.database().display().to_string();
         let places = ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "APPDATA", "LOCALAPPDATA"];
@@ -122,11 +126,13 @@ impl Home {
 
     /// `taskgate mcp`, and the client's half of the opening.
     pub async fn mcp(&self) -> Session {
-        Session::open(self.command(&["mcp"]), &self.path("mcp.log")).await
+        let session = Session::open(self.command(&["mcp"]), &self.path("mcp.log")).await;
+        Session { answered: self.answered.clone(), ..session }
     }
 
+    /// With all rows of what was answered so far, whenever it is read.
     pub async fn ledger(&self) -> Ledger {
-        Ledger::open(&self.database()).await
+        Ledger::open(&self.database()).await.of(self.answered.clone())
     }
 }
 
@@ -146,6 +152,7 @@ pub struct Session {
     kept: Vec<Value>,
     last_id: i64,
     log: PathBuf,
+    answered: Arc<AtomicI64>,
 }
 
 impl Session {
@@ -155,7 +162,8 @@ impl Session {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
         let to = child.stdin.take();
         let from = read_lines(child.stdout.take().unwrap());
-        let mut session = Self { child, to, from, kept: Vec::new(), last_id: 0, log: log.to_owned() };
+        let mut session =
+            Self { child, to, from, kept: Vec::new(), last_id: 0, log: log.to_owned(), answered: Arc::default() };
         let us = json!({ "name": "test", "version": "1" });
         let params = json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": us });
         session.line(&json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params })).await;
@@ -167,6 +175,17 @@ impl Session {
 
     pub fn pid(&self) -> u32 {
         self.child.id().unwrap()
+    }
+
+    /// How long it has had processors; elsewhere than on Linux, the time of day.
+    pub fn worked(&self) -> Duration {
+        let told = fs::read_to_string(format!("/proc/{}/stat", self.pid())).ok();
+        // Behind the name, which may have blanks in it; in hundredths of a second, as Linux tells everyone.
+        let ticks = told.and_then(|told| {
+            let fields: Vec<&str> = told.rsplit_once(") ")?.1.split(' ').collect();
+            Some(fields[11].parse::<u64>().ok()? + fields[12].parse::<u64>().ok()?)
+        });
+        ticks.map_or_else(|| UNIX_EPOCH.elapsed().unwrap(), |ticks| Duration::from_millis(10 * ticks))
     }
 
     /// Ends it without a word, as a crash does.
@@ -236,7 +255,14 @@ impl Session {
 
     /// The response with this id; `null` is the id of what could not be read. Everything else is kept.
     pub async fn response(&mut self, id: impl Into<Value>) -> Value {
-        let id = id.into();
+        let response = self.message(id.into()).await;
+        if response["result"].get("content").is_some() {
+            self.answered.fetch_add(1, Ordering::Relaxed);
+        }
+        response
+    }
+
+    async fn message(&mut self, id: Value) -> Value {
         let fits =
             |message: &Value| message.get("id").unwrap_or(&Value::Null) == &id && message.get("method").is_none();
         if let Some(at) = self.kept.iter().position(fits) {

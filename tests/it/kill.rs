@@ -165,9 +165,9 @@ async fn killing_a_session_loses_nothing_that_it_answered() {
         let died = tokio::time::timeout(moment, load.until(&mut session, &mut answered, usize::MAX)).await;
         assert!(died.is_err(), "the load never ends by itself");
         session.kill().await;
-        holds(&home.ledger().await, &answered, &format!("round {round}, {again}")).await;
+        holds(&Ledger::open(&home.database()).await, &answered, &format!("round {round}, {again}")).await;
     }
-    let tasks = home.ledger().await.number("SELECT count(*) FROM tasks").await;
+    let tasks = Ledger::open(&home.database()).await.number("SELECT count(*) FROM tasks").await;
     assert!(tasks >= i64::try_from(answered.creates.len()).unwrap(), "every task that was answered is there");
     assert!(answered.analyses > 0 && answered.creates.len() > 10, "a load that does nothing shows nothing");
 }

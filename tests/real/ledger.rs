@@ -1,11 +1,20 @@
 //! The ledger as it lies in the database, read beside the running program, by plain SQL.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqliteRow};
 use sqlx::{FromRow, Row};
 
-pub struct Ledger(SqlitePool);
+pub struct Ledger {
+    pool: SqlitePool,
+    answered: Arc<AtomicI64>,
+}
+
+/// How long a row may take that is written beside the answer, or after it.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// One row of `attempts` and the tool that it was made for.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,30 +51,49 @@ pub struct RequestRow {
 impl Ledger {
     pub async fn open(database: &Path) -> Self {
         let options = SqliteConnectOptions::new().filename(database).read_only(true);
-        Self(SqlitePool::connect_with(options).await.unwrap())
+        Self { pool: SqlitePool::connect_with(options).await.unwrap(), answered: Arc::default() }
+    }
+
+    /// Has at least as many requests as were answered, whenever it is read: on a machine that is busy for longer than an
+    /// answer waits for its row, the row comes after it.
+    pub fn of(self, answered: Arc<AtomicI64>) -> Self {
+        Self { answered, ..self }
+    }
+
+    async fn pool(&self) -> &SqlitePool {
+        let begun = Instant::now();
+        loop {
+            let (rows,): (i64,) = sqlx::query_as("SELECT count(*) FROM requests").fetch_one(&self.pool).await.unwrap();
+            let answered = self.answered.load(Ordering::Relaxed);
+            if rows >= answered {
+                return &self.pool;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{answered} requests were answered, {rows} have rows");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// In the order in which they were made.
     pub async fn attempts(&self) -> Vec<AttemptRow> {
         let sql = "SELECT a.*, r.tool FROM attempts a JOIN requests r ON r.id = a.request ORDER BY r.seq, a.n";
-        sqlx::query_as(sql).fetch_all(&self.0).await.unwrap()
+        sqlx::query_as(sql).fetch_all(self.pool().await).await.unwrap()
     }
 
     /// The requests that wanted a model.
     pub async fn requests(&self) -> Vec<RequestRow> {
         let sql = "SELECT * FROM requests WHERE tier_wanted <> 'none' ORDER BY seq";
-        sqlx::query_as(sql).fetch_all(&self.0).await.unwrap()
+        sqlx::query_as(sql).fetch_all(self.pool().await).await.unwrap()
     }
 
     /// A statement with one number for an answer; an empty sum is 0.
     pub async fn number(&self, sql: &'static str) -> i64 {
-        let (sum,): (Option<i64>,) = sqlx::query_as(sql).fetch_one(&self.0).await.unwrap();
+        let (sum,): (Option<i64>,) = sqlx::query_as(sql).fetch_one(self.pool().await).await.unwrap();
         sum.unwrap_or(0)
     }
 
     /// A statement with a word and a number in each row.
     pub async fn numbers(&self, sql: &'static str) -> Vec<(String, i64)> {
-        sqlx::query_as(sql).fetch_all(&self.0).await.unwrap()
+        sqlx::query_as(sql).fetch_all(self.pool().await).await.unwrap()
     }
 }
 
