@@ -4,7 +4,7 @@ use std::fs;
 
 use super::*;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 #[test]
 fn a_change_is_over_when_it_is_quiet_or_has_gone_on_for_long() {

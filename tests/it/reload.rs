@@ -15,7 +15,7 @@ use crate::binary::Home;
 use crate::ledger::Ledger;
 
 /// Above every timer of the program, so that only what is broken reaches it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// One local model that is asked for everything but bookkeeping; `plan_sprint` would rather go to the hosted one.
 const POLICY: &str = "version: 1

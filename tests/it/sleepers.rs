@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use crate::binary::{Home, Session, until};
 use crate::upstream::Upstream;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 const GOOD: &str = r#"{"assessment": "manageable", "priorities": ["TASK-0001"],
     "analysis": "One task is open and nothing is late: begin with TASK-0001."}"#;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::processes::{Process, free_port, http};
 
 /// Above the time that a page takes to look again, on a busy machine.
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(120);
 
 /// Where Debian puts them.
 const CHROMIUM: &str = "/usr/bin/chromium";

@@ -21,7 +21,7 @@ const PHONE: (u32, u32) = (360, 740);
 /// What a picture in docs/ shows of a page at most.
 const PICTURE_HEIGHT: u32 = 1_800;
 
-const START: Duration = Duration::from_secs(30);
+const START: Duration = Duration::from_secs(120);
 
 /// One that lasts, and one that the calls of a day come near to.
 const BUDGETS: &str = "budgets:

@@ -3,8 +3,10 @@
 
 use std::fs::{self, File};
 use std::net::TcpListener;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// Lines of a program's log that a failed test shows.
@@ -67,8 +69,18 @@ pub fn installed(place: &str) -> PathBuf {
     path
 }
 
+/// Below the ports that systems hand out by themselves, so that nobody gets it before the program that is told to use
+/// it; and none of them twice.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    const HANDED_OUT: Range<u32> = 15_000..32_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let begin = std::process::id().wrapping_mul(97);
+    let mut ports = std::iter::repeat_with(|| {
+        let n = begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % HANDED_OUT.len() as u32;
+        (HANDED_OUT.start + n) as u16
+    });
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.by_ref().take(HANDED_OUT.len()).find(is_free).unwrap()
 }
 
 /// That port if nobody has it, else any free one.

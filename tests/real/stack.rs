@@ -20,7 +20,7 @@ pub const LOCAL: &str = "task-api-model";
 const CONTEXT: u32 = 2048;
 
 /// LiteLLM takes 7 s on an idle machine.
-const START: Duration = Duration::from_secs(90);
+const START: Duration = Duration::from_secs(240);
 
 /// Two models at once on two cores would measure the machine.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());

@@ -55,7 +55,7 @@ async fn a_process_that_is_killed_leaves_whole_tasks_only() {
         let mut child = child(&path, u32::MAX);
         let begun = Instant::now();
         while store.tasks().await.unwrap().len() < before + 20 {
-            assert!(begun.elapsed() < Duration::from_secs(20), "the child writes nothing");
+            assert!(begun.elapsed() < Duration::from_secs(120), "the child writes nothing");
             tokio::time::sleep(Duration::from_millis(3)).await;
         }
         child.kill().unwrap();

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::taskgate::Taskgate;
 
 /// Reached only when something is broken.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 pub struct Session {
     child: Child,

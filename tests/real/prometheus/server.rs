@@ -12,7 +12,7 @@ use crate::ledger::Ledger;
 use crate::processes::{Process, free_port, http, installed};
 
 /// From a row in the ledger to an answer of Prometheus: the server's look at the ledger, the scrape, and a busy machine.
-pub const SOON: Duration = Duration::from_secs(30);
+pub const SOON: Duration = Duration::from_secs(120);
 
 pub struct Prometheus {
     url: String,
