@@ -69,7 +69,7 @@ impl App {
         let sender = Sender::new()?;
         let gateway = Gateway::new(policy, sender.clone(), store.clone(), metrics.clone());
         let now = Timestamp::now();
-        match store.open_models(now).await {
+        match store.open_models().await {
             Ok(open) => gateway.recall(&open, now),
             Err(error) => tracing::warn!("which models were well lately is not known: {error}"),
         }

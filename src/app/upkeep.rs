@@ -81,7 +81,13 @@ async fn fold(app: &App, stop: &CancellationToken) {
 }
 
 async fn beat(app: &App, stop: &CancellationToken) {
-    every(HEARTBEAT_EVERY, "this process's heartbeat", stop, || app.beat()).await;
+    every(HEARTBEAT_EVERY, "this process's heartbeat", stop, || async {
+        app.beat().await?;
+        app.gateway.keep_turns().await;
+        app.gateway.doubt(app.store.open_models().await?.into_iter().map(|(model, _)| model));
+        Ok(())
+    })
+    .await;
 }
 
 /// Records what processes that are gone had set aside, and looks at how the budgets stand.
@@ -167,9 +173,10 @@ async fn gauges(app: &App) -> Result<()> {
     let (now, policy) = (Timestamp::now(), app.policy());
     app.gateway.show_health();
     // Most calls are made by processes that nobody scrapes.
-    for (model, _) in app.store.open_models(now).await? {
-        if policy.models.contains_key(&model) {
-            app.metrics.set_breaker(&model, State::Open as u8);
+    let seen = app.store.seen_health().await?;
+    for own in app.gateway.health() {
+        if let Some(seen) = seen.iter().find(|seen| seen.model == own.model) {
+            app.metrics.set_breaker(&own.model, together(own.state, seen.open_until, now) as u8);
         }
     }
     let (day, month) = beginnings(now, &policy.time_zone);
@@ -177,6 +184,17 @@ async fn gauges(app: &App) -> Result<()> {
     app.metrics.set_spend(Period::Month, &app.store.spend(month).await?);
     app.metrics.set_tasks(&app.store.task_counts().await?);
     Ok(())
+}
+
+/// A breaker's state by this process and by the last word of any: one that others opened is out here too, one that is half-open
+/// here for want of a call is closed when another heard the model answer.
+fn together(own: State, open_until: Option<Timestamp>, now: Timestamp) -> State {
+    match (own, open_until) {
+        (_, Some(until)) if until > now => State::Open,
+        (State::Closed, Some(_)) => State::HalfOpen,
+        (State::HalfOpen, None) => State::Closed,
+        (own, _) => own,
+    }
 }
 
 /// When the day and the month that `now` is in began, by the policy's clocks.

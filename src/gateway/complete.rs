@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use super::decide::{View, decide, nobody_wanted};
 use super::dispatch::Run;
 use super::format::FormatMemory;
+use super::health::Unwritten;
 use super::memory::Memory;
 use super::parts::{Beginning, Inner, Snapshot};
 use super::record::{self, Settled};
@@ -59,6 +60,7 @@ impl Gateway {
             shutdown: CancellationToken::new(),
             upstream,
             ledger,
+            unwritten: Unwritten::default(),
             ledger_fails: AtomicBool::default(),
             metrics,
         }));

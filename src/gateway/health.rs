@@ -2,6 +2,8 @@
 //!
 //! Breakers that open or close are written down when the request settles, never while it waits for an answer.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -28,7 +30,7 @@ pub struct ModelHealth {
 }
 
 impl Gateway {
-    /// What an earlier or another process saw: these models were open until then.
+    /// What an earlier or another process saw: these models were open until then, which may be long ago.
     pub fn recall(&self, open: &[(ModelName, Timestamp)], at: Timestamp) {
         let (now, snapshot) = (Instant::now(), self.0.snapshot());
         for (model, until) in open {
@@ -37,6 +39,16 @@ impl Gateway {
             snapshot.board.recall(model, until.into_std(), now.into_std());
         }
         self.show_health();
+    }
+
+    /// By the last word of other processes these are out still: an answer of one of them is written down.
+    pub fn doubt(&self, models: impl IntoIterator<Item = ModelName>) {
+        self.0.snapshot().board.doubt(models);
+    }
+
+    /// Writes down the openings and closings that could not be written before.
+    pub async fn keep_turns(&self) {
+        keep_turns(&self.0).await;
     }
 
     /// What is known of local models that sleep, for whoever looks after them.
@@ -115,22 +127,55 @@ impl Run<'_> {
     }
 }
 
-/// Writes down which breakers opened or closed since the last time. It is only a hint: a failure is told and forgotten.
+/// Until when a breaker is open, if it is, and when it turned.
+type Turned = (Option<Timestamp>, Timestamp);
+
+/// Openings and closings that are not in the database yet: the last of each model.
+#[derive(Default)]
+pub(super) struct Unwritten(Mutex<BTreeMap<ModelName, Turned>>);
+
+impl Unwritten {
+    fn take(&self) -> BTreeMap<ModelName, Turned> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Unless there is a later one by now.
+    fn put_back(&self, model: ModelName, turned: Turned) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = all.entry(model).or_insert(turned);
+        if last.1 < turned.1 {
+            *last = turned;
+        }
+    }
+}
+
+/// Writes down which breakers opened or closed since the last time. What cannot be written is told, and written the next
+/// time.
 pub(super) async fn keep_turns(inner: &Inner) {
+    let mut turns = inner.unwritten.take();
     for (model, turn) in inner.snapshot().board.take_turns() {
-        let open_until = match turn {
-            Turn::Opened { until } => {
-                let left = until.saturating_duration_since(now());
-                tracing::warn!(%model, "{model} keeps failing: it is left alone for {left:.0?}");
-                Timestamp::now().checked_add(left).ok()
-            }
-            Turn::Closed => {
-                tracing::info!(%model, "{model} answers again");
-                None
-            }
-        };
-        if let Err(error) = inner.ledger.keep_turn(&model, open_until).await {
-            tracing::warn!("the health of {model} could not be written down: {error}");
+        let turned = told(&model, turn);
+        turns.insert(model, turned);
+    }
+    for (model, turned) in turns {
+        if let Err(error) = inner.ledger.keep_turn(&model, turned.0, turned.1).await {
+            tracing::warn!("the health of {model} could not be written down yet: {error}");
+            inner.unwritten.put_back(model, turned);
+        }
+    }
+}
+
+fn told(model: &ModelName, turn: Turn) -> Turned {
+    let at = Timestamp::now();
+    match turn {
+        Turn::Opened { until } => {
+            let left = until.saturating_duration_since(now());
+            tracing::warn!(%model, "{model} keeps failing: it is left alone for {left:.0?}");
+            (Some(at.checked_add(left).unwrap_or(at)), at)
+        }
+        Turn::Closed => {
+            tracing::info!(%model, "{model} answers again");
+            (None, at)
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What breakers do to whole requests, in paused time: who is asked, who is left alone, who finds out.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use tokio_util::sync::CancellationToken;
 
@@ -97,6 +98,20 @@ async fn a_dead_local_model_is_left_alone_and_then_found_to_be_well_by_one_call(
     assert_eq!(world.gauge("small"), "0");
     let turns: Vec<bool> = world.kept.1.lock().unwrap().iter().map(|(_, until)| until.is_some()).collect();
     assert_eq!(turns, [true, true, false], "written down when it opens or closes, and at no other time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_opening_that_could_not_be_written_down_is_with_the_next_request() {
+    let world = world(policy(), [("small", vec![refused(), refused()])]);
+    world.kept.3.store(true, Relaxed);
+    world.ask().await;
+    assert!(world.out() == ["small"] && world.kept.1.lock().unwrap().is_empty());
+    world.kept.3.store(false, Relaxed);
+    assert_eq!(trail(&world.ask().await), HOSTED_AT_ONCE);
+    let turns = world.kept.1.lock().unwrap().clone();
+    assert!(matches!(turns.as_slice(), [(model, Some(_))] if model.as_str() == "small"), "{turns:?}");
+    world.gateway.keep_turns().await;
+    assert_eq!(world.kept.1.lock().unwrap().len(), 1, "written once");
 }
 
 #[tokio::test(start_paused = true)]

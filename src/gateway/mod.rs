@@ -81,11 +81,12 @@ impl Upstream for Sender {
 pub(crate) trait Ledger: Send + Sync {
     fn record<'a>(&'a self, outcome: &'a Outcome) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
 
-    /// A breaker opened, until then, or closed: a hint for processes that start later.
+    /// A breaker opened, until then, or closed, and when: a hint for other processes.
     fn keep_turn<'a>(
         &'a self,
         model: &'a ModelName,
         open_until: Option<Timestamp>,
+        at: Timestamp,
     ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
 
     /// Sets money aside for an attempt, if every allowance has room for its worst case.
@@ -112,8 +113,9 @@ impl Ledger for Store {
         &'a self,
         model: &'a ModelName,
         open_until: Option<Timestamp>,
+        at: Timestamp,
     ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>> {
-        Box::pin(self.keep_health(model, open_until, Timestamp::now()))
+        Box::pin(self.keep_health(model, open_until, at))
     }
 
     fn reserve<'a>(

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::format::FormatMemory;
+use super::health::Unwritten;
 use super::memory::Memory;
 use super::{Ledger, Upstream};
 use crate::cache::Answers;
@@ -28,6 +29,7 @@ pub(super) struct Inner {
     pub formats: FormatMemory,
     pub memory: Memory,
     pub ledger: Box<dyn Ledger>,
+    pub unwritten: Unwritten,
     /// The last row could not be written: that is told once, and once again when it works.
     pub ledger_fails: AtomicBool,
     pub metrics: Metrics,

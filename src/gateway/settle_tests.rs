@@ -42,8 +42,9 @@ impl Ledger for Slow {
         &'a self,
         model: &'a ModelName,
         open_until: Option<Timestamp>,
+        at: Timestamp,
     ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>> {
-        self.kept.keep_turn(model, open_until)
+        self.kept.keep_turn(model, open_until, at)
     }
 
     fn reserve<'a>(

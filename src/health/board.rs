@@ -39,6 +39,8 @@ struct Breakers {
     unreachable: BTreeSet<Identity>,
     /// The last opening or closing of each model that nobody has asked for yet.
     turns: BTreeMap<ModelName, Turn>,
+    /// Models that others said were out, and that nobody heard answer since.
+    doubted: BTreeSet<ModelName>,
 }
 
 /// What keeps a model from being called.
@@ -138,8 +140,10 @@ impl Board {
             let own = breakers.models.entry(place.model).or_default();
             let before = own.state(now);
             own.heard(evidence, probes_model, now, &self.rules);
-            let turn = turned(before, own, now);
-            if let Some(turn) = turn {
+            let (turn, after) = (turned(before, own, now), own.state(now));
+            let is_well = evidence == Evidence::Answered && after == State::Closed;
+            let was_doubted = is_well && breakers.doubted.remove(model);
+            if let Some(turn) = turn.or(was_doubted.then_some(Turn::Closed)) {
                 breakers.turns.insert(model.clone(), turn);
             }
             match evidence {
@@ -184,12 +188,19 @@ impl Board {
         self.models.iter().map(of).collect()
     }
 
-    /// What another process saw: the model is left alone until then, but never longer than the policy says.
+    /// What another process saw: the model is left alone until then, but never longer than the policy says. If that time
+    /// is over, the next call finds out.
     pub fn recall(&self, model: &ModelName, until: Instant, now: Instant) {
         let latest = now.checked_add(self.rules.open).unwrap_or(now);
-        if let Some(place) = self.models.get(model).filter(|_| until > now) {
+        if let Some(place) = self.models.get(model) {
             self.lock().models.insert(place.model, Breaker::opened(until.min(latest)));
         }
+    }
+
+    /// These are out by the last word of other processes, which may be gone: the next answer of each is told as its
+    /// closing, though here it never opened.
+    pub fn doubt(&self, models: impl IntoIterator<Item = ModelName>) {
+        self.lock().doubted = models.into_iter().collect();
     }
 
     /// The openings and closings since this was asked last; only the last one of each model.

@@ -125,13 +125,39 @@ fn a_model_that_is_out_for_two_reasons_takes_no_place_it_does_not_use() {
 #[test]
 fn what_another_process_saw_is_taken_up_within_bounds() {
     let (board, now) = (board(), Instant::now());
-    board.recall(&"small".into(), now, now);
     board.recall(&"gone".into(), now + SECOND, now);
     assert!(out(&board, now).is_empty());
     board.recall(&"small".into(), now + 3_600 * SECOND, now);
     assert_eq!(out(&board, now + 14 * SECOND).len(), 1);
     assert!(out(&board, now + 15 * SECOND).is_empty(), "never for longer than the policy says");
     assert!(board.take_turns().is_empty(), "it is written down already");
+}
+
+#[test]
+fn what_another_process_saw_long_ago_is_found_out_by_the_first_call() {
+    for (evidence, turn) in [(Evidence::Answered, State::Closed), (Evidence::Failed, State::Open)] {
+        let (board, now) = (board(), Instant::now());
+        board.recall(&"small".into(), now, now);
+        assert!(out(&board, now).is_empty());
+        assert_eq!(state(&board, "small", now), State::HalfOpen);
+        call(&board, "small", evidence, now);
+        assert_eq!((state(&board, "small", now), board.take_turns().len()), (turn, 1));
+    }
+}
+
+#[test]
+fn an_answer_of_a_model_that_others_said_was_out_is_told_once() {
+    let (board, now) = (board(), Instant::now());
+    board.doubt(["small".into(), "big".into()]);
+    call(&board, "small", Evidence::Failed, now);
+    assert!(board.take_turns().is_empty() && state(&board, "small", now) == State::Closed);
+    call(&board, "small", Evidence::Answered, now);
+    assert_eq!(board.take_turns(), [("small".into(), Turn::Closed)].into());
+    call(&board, "small", Evidence::Answered, now);
+    assert!(board.take_turns().is_empty());
+    board.doubt([]);
+    call(&board, "big", Evidence::Answered, now);
+    assert!(board.take_turns().is_empty(), "somebody else has heard it answer");
 }
 
 #[test]
