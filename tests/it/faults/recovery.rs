@@ -1,9 +1,12 @@
 //! Ways on after a setback: up to the next tier after a rejection, down after a failure, to a weaker answer format; and
 //! what the ledger says of them, exactly.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{GOOD, POLICY, Scene, says, told};
+use crate::binary::Home;
 use crate::upstream::{Recorded, Reply, Step, Stream};
 
 const LOCAL: &str = "task-api-model";
@@ -79,6 +82,30 @@ async fn a_failing_hosted_model_falls_back_down() {
     assert_eq!((attempts[0].http_status, request.cost), (Some(500), 0));
     says(attempts[0].failure.as_deref().unwrap(), &["gpt-4o at openai failed", "500"]);
     scene.lives_on().await;
+}
+
+/// The state of the local model as the database has it.
+async fn last_word(home: &Home) -> Vec<(String, i64)> {
+    home.ledger().await.numbers("SELECT state, 1 FROM health").await
+}
+
+#[tokio::test]
+async fn a_model_that_a_process_from_before_left_alone_is_told_to_be_well_again() {
+    let breaker = "breaker: { failures: 2, window: 30s, consecutive_timeouts: 2, open: 200ms, probes: 1 }\n";
+    let mut scene = Scene::local(&format!("{POLICY}{breaker}")).await;
+    scene.local_model().status(500);
+    for _ in 0..2 {
+        assert_eq!(scene.analyze().await["status"], "degraded");
+    }
+    let Scene { upstream, home, session, .. } = scene;
+    assert_eq!(session.close().await.code, Some(0));
+    assert_eq!(last_word(&home).await, [("open".to_owned(), 1)]);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    upstream.on(LOCAL).reply(GOOD);
+    let mut next = home.mcp().await;
+    assert_eq!(next.call("analyze_workload", json!({})).await.result()["status"], "ok");
+    assert_eq!(next.close().await.code, Some(0));
+    assert_eq!(last_word(&home).await, [("closed".to_owned(), 1)]);
 }
 
 #[tokio::test]
