@@ -26,6 +26,8 @@ pub(super) struct Period {
     /// As a heading tells it.
     pub told: String,
     pub zone: TimeZone,
+    /// What each part is: a day or an hour.
+    pub unit: &'static str,
     /// At least one, in order, without a gap.
     pub parts: Vec<Part>,
 }
@@ -68,7 +70,7 @@ impl Period {
                     Part { name, over }
                 });
                 let told = format!("The last {hours} hours, up to {}", now.to_zoned(zone.clone()).strftime("%H:%M"));
-                Ok(Self { told, zone: zone.clone(), parts: parts.collect() })
+                Ok(Self { told, zone: zone.clone(), unit: "hour", parts: parts.collect() })
             }
         }
     }
@@ -93,7 +95,7 @@ impl Period {
         let days = Stretch::days(first, last, zone).into_iter();
         let parts = days.map(|(day, over)| Part { name: day.to_string(), over }).collect();
         let told = if first == last { format!("{told}, {first}") } else { format!("{told}, {first} to {last}") };
-        Ok(Self { told, zone: zone.clone(), parts })
+        Ok(Self { told, zone: zone.clone(), unit: "day", parts })
     }
 
     pub fn from(&self) -> Option<Timestamp> {

@@ -160,7 +160,8 @@ fn chart(report: &Report) -> String {
     let name = |at: usize| report.period.parts.get(at * each).map_or("", |part| part.name.as_str());
     let at = columns.iter().position(|value| *value == highest).unwrap_or_default();
     let peak = if costs { NanoUsd(i64::try_from(highest).unwrap_or(i64::MAX)).to_string() } else { grouped(highest) };
-    let each = if each > 1 { format!(" (a bar is {each} days)") } else { String::new() };
+    let unit = report.period.unit;
+    let each = if each > 1 { format!(" (a bar is {each} {unit}s)") } else { String::new() };
     format!("\n{what} {bars}  at most {peak}, {}{each}\n", name(at))
 }
 

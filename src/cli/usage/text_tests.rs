@@ -171,6 +171,15 @@ fn many_parts_share_bars_and_a_small_one_is_still_seen() {
 }
 
 #[test]
+fn a_bar_of_several_hours_says_so() {
+    let now: Timestamp = "2026-11-26T12:00:00Z".parse().unwrap();
+    let period = Period::last(Last::Hours(72), now, &TimeZone::UTC).ok().unwrap();
+    let parts = (0..72).map(|_| groups([("big", "big", "ok", answers(1, 1))])).collect();
+    let told = text(&Report::new(period, By::Model, parts, &fixtures::policy()));
+    assert!(told.contains("(a bar is 2 hours)"), "{told}");
+}
+
+#[test]
 fn large_figures_break_no_name() {
     let many = answers(1_234_567, 99_000_000);
     let parts = vec![groups([("a-caller-with-a-long-name", "big", "ok", many), ("ann", "big", "ok", many)])];
