@@ -43,7 +43,7 @@ pub struct App {
     /// The gateway's own, for what is asked of a server beside requests.
     sender: Sender,
     pub toolbox: Toolbox,
-    /// This process's row in the ledger.
+    /// This process's row in the ledger; 0 for one that only looks.
     process: i64,
     refused: LastRefusal,
     writer: Writer,
@@ -60,10 +60,18 @@ impl App {
     /// Opens the database and builds the parts over it. Nothing is called and nothing is listened on yet. `command` is
     /// what the process was started for.
     pub async fn open(command: &str, policy: Arc<Policy>, database: &Path) -> anyhow::Result<Self> {
+        let mut app = Self::look(policy, database).await?;
+        let (hash, now) = (&app.policy().hash, Timestamp::now());
+        app.process = app.store.register_process(std::process::id(), command, hash, now).await?;
+        Ok(app)
+    }
+
+    /// The same for a command that changes nothing: it enters no process, so that it works beside one who holds the
+    /// database.
+    pub async fn look(policy: Arc<Policy>, database: &Path) -> anyhow::Result<Self> {
         let (store, batches) = Store::open(database).await?.in_batches();
         let writer = Writer { task: TaskTracker::new(), stop: CancellationToken::new() };
         writer.task.spawn(batches.run(writer.stop.clone()));
-        let process = store.register_process(std::process::id(), command, &policy.hash, Timestamp::now()).await?;
         let metrics = Metrics::install()?;
         metrics.set_policy(&policy);
         let sender = Sender::new()?;
@@ -81,7 +89,8 @@ impl App {
         }
         let toolbox = Toolbox::new(store.clone(), gateway.clone());
         metrics.set_tools(toolbox.specs().iter().map(|spec| spec.name));
-        Ok(Self { store, metrics, gateway, sender, toolbox, process, refused: LastRefusal::default(), writer })
+        let refused = LastRefusal::default();
+        Ok(Self { store, metrics, gateway, sender, toolbox, process: 0, refused, writer })
     }
 
     /// The policy that decides now.

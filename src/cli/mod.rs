@@ -111,6 +111,15 @@ impl Command {
             Self::Schema => "schema",
         }
     }
+
+    /// Whether it leaves nothing in the database.
+    fn only_looks(&self) -> bool {
+        match self {
+            Self::Explain(_) | Self::Usage(_) | Self::Simulate(_) | Self::Calibrate(_) => true,
+            Self::Check { .. } | Self::Schema => true,
+            Self::Mcp | Self::Serve | Self::Call(_) | Self::Demo => false,
+        }
+    }
 }
 
 /// Runs the command that the process was started with.
@@ -189,7 +198,10 @@ async fn run_with_app(
     if matches!(command, Command::Demo) {
         return demo::run(policy).await.map(|()| ExitCode::SUCCESS);
     }
-    let app = App::open(command.name(), policy, &settings.database).await?;
+    let app = match command.only_looks() {
+        true => App::look(policy, &settings.database).await?,
+        false => App::open(command.name(), policy, &settings.database).await?,
+    };
     let ended = match command {
         Command::Mcp => app.mcp(file).await.map(|()| ExitCode::SUCCESS),
         Command::Serve => app.serve(settings.listen, file).await.map(|()| ExitCode::SUCCESS),

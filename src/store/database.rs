@@ -99,11 +99,14 @@ impl Store {
         let store =
             Self { writer, reader, process: Arc::default(), owner: Uuid::now_v7().to_string().into(), queue: None };
         // In a transaction of its own: the questions it asks must all see the same state of the file.
-        migrate::version(&mut *store.writer.begin().await?).await?;
+        let version = migrate::version(&mut *store.writer.begin().await?).await?;
         store.switch_to_wal().await?;
-        let mut write = store.write().await?;
-        migrate::migrate(&mut write).await?;
-        write.commit().await?;
+        // A database that needs nothing opens beside one who writes.
+        if version < migrate::NEWEST {
+            let mut write = store.write().await?;
+            migrate::migrate(&mut write).await?;
+            write.commit().await?;
+        }
         Ok(store)
     }
 

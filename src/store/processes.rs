@@ -48,12 +48,17 @@ impl Store {
         }
     }
 
-    /// Says that this process has ended, so that nobody waits for its next heartbeat.
+    /// Says that this process has ended, so that nobody waits for its next heartbeat. One that never entered has nothing
+    /// to say.
     pub async fn end_process(&self, at: Timestamp) -> Result<()> {
+        let process = self.process.load(Ordering::Acquire);
+        if process == 0 {
+            return Ok(());
+        }
         let mut write = self.write().await?;
         sqlx::query("UPDATE processes SET ended = ? WHERE id = ?")
             .bind(time(at))
-            .bind(self.process.load(Ordering::Acquire))
+            .bind(process)
             .execute(&mut *write)
             .await?;
         write.commit().await?;

@@ -1,6 +1,10 @@
 //! `taskgate usage` through the built program: its sums are the ledger's, however they are told apart.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection, SqliteConnection};
 
 use crate::binary::Home;
 use crate::faults::GOOD;
@@ -136,6 +140,33 @@ async fn it_is_read_by_people_and_by_spreadsheets() {
     let csv = home.run(&["usage", "--csv", "--by", "tool", "--last", "12h"], b"").await.out;
     assert_eq!(csv.lines().count(), 4, "{csv}");
     assert!(csv.starts_with("tool,requests,calls,") && csv.contains("\ncreate_task,3,0,"), "{csv}");
+}
+
+/// It is where people look when a lock makes trouble.
+#[tokio::test]
+async fn who_only_looks_does_not_wait_for_one_who_holds_the_database() {
+    let upstream = Upstream::start().await;
+    let home = used(&upstream).await;
+    let id = home.ledger().await.requests().await.remove(0).id;
+    let options = SqliteConnectOptions::new().filename(home.database());
+    let mut other = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let commands: [&[&str]; 4] = [
+        &["usage"],
+        &["explain", "--request", &id],
+        &["explain", "analyze_workload"],
+        &["calibrate", "--tier", "local", "--share", "20%"],
+    ];
+    for arguments in commands {
+        let begun = Instant::now();
+        let ended = home.run(arguments, b"").await;
+        // Who needs the lock waits for ten seconds and fails.
+        assert!(!ended.err.contains("error:") && !ended.out.is_empty(), "{ended:?}");
+        assert!(begun.elapsed() < Duration::from_secs(9), "{arguments:?} took {:?}", begun.elapsed());
+    }
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    let only_lookers = "SELECT count(*) FROM processes WHERE command IN ('usage', 'explain', 'calibrate')";
+    assert_eq!(home.ledger().await.number(only_lookers).await, 0);
 }
 
 #[tokio::test]
