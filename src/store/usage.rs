@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
+use super::Store;
 use super::cells::cell;
 use super::rollups::{ROLLUPS, Sums, TOTALS};
 use super::stretch::{Piece, Stretch};
-use super::{Recorded, Store};
 use crate::chat::{NanoUsd, Tokens, Usage};
 use crate::error::Result;
 use crate::names::{ModelName, words};
@@ -80,16 +80,6 @@ impl Store {
         let groups = self.usage(Stretch::since(since), &[Dimension::Model]).await?;
         let spent = groups.into_iter().filter(|(_, sums)| sums.attempts > 0);
         Ok(spent.map(|(names, sums)| (ModelName::from(names.concat()), sums.cost)).collect())
-    }
-
-    /// The newest requests, the newest first.
-    pub async fn latest_outcomes(&self, limit: u32) -> Result<Vec<Recorded>> {
-        let behind =
-            sqlx::query_scalar("SELECT min(seq) - 1 FROM (SELECT seq FROM requests ORDER BY seq DESC LIMIT ?)");
-        let behind: Option<i64> = behind.bind(limit).fetch_one(&self.reader).await?;
-        let mut rows = self.outcomes_after(behind.unwrap_or(0), limit).await?;
-        rows.reverse();
-        Ok(rows)
     }
 
     /// When the first request that the rollups know came in, to the quarter of an hour.

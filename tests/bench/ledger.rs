@@ -25,7 +25,7 @@ pub fn fill(path: &Path, requests: u64) {
     let runtime = Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let store = Store::open(path).await.expect("a database");
-        if !store.latest_outcomes(1).await.expect("a ledger").is_empty() {
+        if store.first_use().await.expect("a ledger").is_some() {
             println!("{} has requests already and is left as it is", path.display());
             return;
         }
@@ -87,8 +87,8 @@ pub fn figures(path: &Path) {
         let hours = Stretch::between(now - SignedDuration::from_hours(24), now).parts(4);
         report(&format!("requests by tier and status, 24 hours of {name}"), timed(|| read(&hours, &by)));
     }
-    let newest = || drop(runtime.block_on(store.latest_outcomes(50)).expect("rows"));
-    report("the newest 50 requests, whole", timed(newest));
+    let newest = || drop(runtime.block_on(store.last_decisions(50)).expect("rows"));
+    report("the newest 50 decisions, whole", timed(newest));
 }
 
 /// What the command does for a person, from start to end.
