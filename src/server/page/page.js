@@ -122,6 +122,7 @@ const prose = (sentence) => sentence.split("`").map((part, place) => (place % 2 
 const row = (head, ...cells) => make("tr", {}, make("th", { scope: "row" }, ...[head].flat()), ...cells);
 const cell = (...content) => make("td", {}, ...content);
 const number = (content) => make("td", { class: "number" }, content);
+const NOTHING = "–";
 const badge = (content, level) => make("span", { class: `badge level-${level}` }, content);
 const pairs = (list) => list.filter(Boolean).map(([term, value]) => make("div", {}, make("dt", {}, term), make("dd", {}, value)));
 
@@ -322,14 +323,14 @@ function decision(one, isNew) {
   const signals = one.complexity.contributions.filter((part) => part.contribution >= 0.005)
     .map((part) => `${part.signal.replace("_", " ")} ${part.contribution.toFixed(2)}`);
   find(".facts").append(...[
-    one.failure && ["Outcome", one.failure],
+    one.failure && ["Outcome", prose(one.failure)],
     ["Route", `${one.route}, tier ${one.tier}`],
     ["Complexity", `${one.complexity.score.toFixed(2)}${signals.length ? `: ${signals.join(", ")}` : ""}`],
     ["Came in by", `${one.door.replace("_", " ")}, cache ${one.cache}, policy ${one.policy_hash}`],
     ["Cost", [one.cost.text, one.wasted.nanousd ? `${one.wasted.text} of it without an answer` : "",
       one.highest_tier ? `${one.highest_tier.text} at the highest tier` : ""].filter(Boolean).join(", ")],
     ["Took", duration(one.latency_ms)],
-  ].filter(Boolean).flatMap(([term, value]) => [make("dt", {}, term), make("dd", {}, value)]));
+  ].filter(Boolean).flatMap(([term, value]) => [make("dt", {}, term), make("dd", {}, ...[value].flat())]));
   find(".command code").textContent = `taskgate explain --request ${one.id}`;
   find(".command button").addEventListener("click", copy);
   return item;
@@ -339,8 +340,10 @@ function attempt(one) {
   const good = one.result === "accepted" || one.result === "unchecked";
   const said = one.rejection ? `${one.rejection.code}: ${one.rejection.why}` : good ? null : one.failure;
   const kept = one.kept_back ? ` (${one.kept_back})` : "";
+  const sent = one.result !== "skipped";
+  const figures = [`${one.reported ? "" : "~"}${count.format(one.tokens)}`, one.cost.text, duration(one.latency_ms)];
   return row(one.model, cell(one.kind), cell(badge(one.result.replace("_", " ") + kept, good ? "well" : "notice"), said ? make("small", {}, ...prose(said)) : ""),
-    number(`${one.reported ? "" : "~"}${count.format(one.tokens)}`), number(one.cost.text), number(duration(one.latency_ms)));
+    ...figures.map((figure) => number(sent ? figure : NOTHING)));
 }
 
 async function copy(event) {
