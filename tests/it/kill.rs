@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
+use taskgate::store::Store;
 
 use crate::binary::{Home, Session};
 use crate::ledger::Ledger;
@@ -32,6 +34,8 @@ routes:
   - { name: logic, match: { tools: [create_task, get_task] }, tier: none }
   - { name: all, tier: local }
 cache: { ttl: 0s }
+budgets:
+  - { name: all, limit_usd: 1000, per: month }
 ";
 
 /// A figure over the whole time, once for each span that it is kept of.
@@ -63,6 +67,10 @@ const HOLDS: &[(&str, &str)] = &[
             "SELECT sum(s <> (SELECT sum(tokens_in + tokens_out) FROM attempts)) FROM ",
             sums!("tokens_in + tokens_out")
         ),
+    ),
+    (
+        "money set aside for what is recorded",
+        "SELECT count(*) FROM reservations WHERE request IN (SELECT id FROM requests)",
     ),
     ("damaged pages", "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"),
     ("dangling references", "SELECT count(*) FROM pragma_foreign_key_check"),
@@ -141,6 +149,29 @@ async fn holds(ledger: &Ledger, answered: &Answered, told: &str) {
     }
 }
 
+/// What was set aside for the calls that the kills cut off is what they cost in the end, however often one looks.
+async fn cut_off_calls_are_paid_once(home: &Home, answered: &Answered, again: &str) {
+    const COST: &str = "SELECT sum(cost) FROM attempts";
+    let ledger = Ledger::open(&home.database()).await;
+    let (paid, set_aside) = (ledger.number(COST).await, ledger.number("SELECT sum(amount) FROM reservations").await);
+    let cut_off = ledger.number("SELECT count(DISTINCT request) FROM reservations").await;
+    assert!(cut_off > 0 && set_aside > 0, "{again}");
+    let store = Store::open(&home.database()).await.unwrap();
+    let mut recorded = 0;
+    for minutes in [60, 62, 64, 66] {
+        let later = Timestamp::now() + Duration::from_secs(60 * minutes);
+        recorded += store.settle_lost(later).await.unwrap().len();
+    }
+    store.close().await;
+    assert_eq!(i64::try_from(recorded).unwrap(), cut_off, "{again}");
+    assert_eq!(ledger.number(COST).await, paid + set_aside, "{again}");
+    assert_eq!(ledger.number("SELECT count(*) FROM reservations").await, 0);
+    let unknown = "SELECT sum(cost) FROM attempts WHERE usage = 'unknown' AND result = 'cancelled' AND request IN \
+                   (SELECT id FROM requests WHERE status = 'failed')";
+    assert_eq!(ledger.number(unknown).await, set_aside, "{again}");
+    holds(&ledger, answered, again).await;
+}
+
 #[tokio::test]
 async fn killing_a_session_loses_nothing_that_it_answered() {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
@@ -167,6 +198,13 @@ async fn killing_a_session_loses_nothing_that_it_answered() {
         session.kill().await;
         holds(&Ledger::open(&home.database()).await, &answered, &format!("round {round}, {again}")).await;
     }
+    // One more, which is surely in a call.
+    upstream.on("task-api-model").hang();
+    let (mut session, calls) = (home.mcp().await, upstream.count());
+    session.ask("analyze_workload", json!({})).await;
+    upstream.wait_for(calls + 1).await;
+    session.kill().await;
+    cut_off_calls_are_paid_once(&home, &answered, &again).await;
     let tasks = Ledger::open(&home.database()).await.number("SELECT count(*) FROM tasks").await;
     assert!(tasks >= i64::try_from(answered.creates.len()).unwrap(), "every task that was answered is there");
     assert!(answered.analyses > 0 && answered.creates.len() > 10, "a load that does nothing shows nothing");
