@@ -14,6 +14,10 @@ use governor::state::{NotKeyed, StateStore};
 use governor::{Quota, RateLimiter};
 use tokio::time::Instant;
 
+/// What is used beyond what was taken is missing for no longer than this: an upstream that reports nonsense must not
+/// close a door for good.
+const LONGEST_DEBT: Duration = Duration::from_secs(3_600);
+
 /// Clones are the same bucket.
 #[derive(Clone)]
 pub(super) struct Bucket(Arc<Inner>);
@@ -22,6 +26,8 @@ struct Inner {
     per_minute: NonZeroU32,
     limiter: RateLimiter<NotKeyed, Arrival, Runtime, NoOpMiddleware<std::time::Instant>>,
     arrival: Arrival,
+    /// From when on `arrival` counts.
+    begun: std::time::Instant,
     /// How long one takes to come back.
     each: Duration,
 }
@@ -30,7 +36,23 @@ impl Bucket {
     pub fn new(per_minute: NonZeroU32) -> Self {
         let (quota, arrival) = (Quota::per_minute(per_minute), Arrival::default());
         let limiter = RateLimiter::new(quota, arrival.clone(), Runtime);
-        Self(Arc::new(Inner { per_minute, limiter, arrival, each: quota.replenish_interval() }))
+        let begun = Runtime.now();
+        Self(Arc::new(Inner { per_minute, limiter, arrival, begun, each: quota.replenish_interval() }))
+    }
+
+    pub fn per_minute(&self) -> u32 {
+        self.0.per_minute.get()
+    }
+
+    /// Nothing is missing that would still have to come back.
+    pub fn is_full(&self) -> bool {
+        self.owed_for().is_zero()
+    }
+
+    /// How long until the whole minute is there again.
+    pub fn owed_for(&self) -> Duration {
+        let full = Duration::from_nanos(self.0.arrival.0.load(Ordering::Acquire));
+        full.saturating_sub(Runtime.now().saturating_duration_since(self.0.begun))
     }
 
     /// Takes so many, or says in how long there would be enough. More than a whole minute has would never be there: it
@@ -49,7 +71,9 @@ impl Bucket {
     pub fn correct(&self, taken: u32, used: u64) {
         let nanos = |number: u64| number.saturating_mul(self.0.each.as_nanos() as u64);
         let (taken, used) = (nanos(taken.into()), nanos(used));
-        self.0.arrival.change(|at| at.saturating_sub(taken).saturating_add(used));
+        let now = Runtime.now().saturating_duration_since(self.0.begun);
+        let latest = (now + LONGEST_DEBT).as_nanos() as u64;
+        self.0.arrival.change(|at| at.saturating_sub(taken).saturating_add(used).min(latest.max(at)));
     }
 }
 
@@ -123,6 +147,19 @@ mod tests {
         let bucket = bucket(1_000);
         assert_eq!(bucket.take(u64::MAX), Ok(1_000));
         assert!(bucket.take(1).is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nonsense_closes_it_for_an_hour_and_no_longer() {
+        let bucket = bucket(600);
+        for used in [u64::MAX, 10_000_000_000_000] {
+            assert_eq!(bucket.take(100), Ok(100));
+            bucket.correct(100, used);
+            assert_eq!(bucket.owed_for(), LONGEST_DEBT);
+            assert!(bucket.take(1).is_err());
+            tokio::time::sleep(LONGEST_DEBT).await;
+            assert!(bucket.is_full());
+        }
     }
 
     proptest! {
