@@ -15,7 +15,7 @@ pub struct Error {
     pub kind: Kind,
     pub message: String,
     pub hint: Option<String>,
-    /// What the upstream asked us to wait, if it did.
+    /// How long to wait before the next try, if anyone said so: the upstream, or a limit of ours.
     pub retry_after: Option<Duration>,
     #[source]
     source: Option<Box<dyn std::error::Error + Send + Sync>>,

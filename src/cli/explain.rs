@@ -16,6 +16,7 @@ use super::{output, prompt, story};
 use crate::app::App;
 use crate::classify::chat_signals;
 use crate::error::Result;
+use crate::gateway::CallerLimits;
 use crate::request::{Attempt, Caller, Door, RequestId};
 use crate::tools::CallContext;
 
@@ -74,10 +75,13 @@ fn explain_chat(app: &App, asked: &Arguments) -> Result<Explained> {
     let body = prompt::chat_request(asked.prompt.as_deref(), asked.prompt_file.as_deref())?;
     let signals = chat_signals(Door::Cli, &Caller::local().name, &body);
     let decision = app.gateway.explain(&signals);
-    Ok(Explained {
-        text: story::decision(&decision, &app.policy()),
-        json: json!({"decision": decision, "signals": signals}),
-    })
+    let (policy, caller) = (app.policy(), CallerLimits::of(&app.policy(), &signals.caller));
+    let text = story::decision(&decision, &policy) + &caller.as_ref().map(story::caller).unwrap_or_default();
+    let mut json = json!({"decision": decision, "signals": signals});
+    if let Some(caller) = caller {
+        json["caller"] = json!(caller);
+    }
+    Ok(Explained { text, json })
 }
 
 /// From the rows alone: the policy may have changed since.
@@ -89,7 +93,8 @@ async fn explain_past(app: &App, id: RequestId) -> Result<Explained> {
         "policy_hash": outcome.policy_hash, "status": outcome.status, "model": outcome.model,
         "cache": outcome.cache, "cost_nanousd": outcome.cost, "wasted_nanousd": outcome.wasted,
         "counterfactual_nanousd": outcome.counterfactual, "latency_ms": millis(outcome.latency),
-        "failure": outcome.failure, "decision": outcome.decision, "attempts": attempts,
+        "failure": outcome.failure, "kept_back": outcome.kept_back.map(|kept_back| kept_back.limit),
+        "retry_after_ms": outcome.kept_back.and_then(|kept_back| kept_back.wait).map(millis), "decision": outcome.decision, "attempts": attempts,
     });
     Ok(Explained { text: story::past(&outcome, &app.policy()), json })
 }

@@ -5,8 +5,8 @@ use comfy_table::presets::NOTHING;
 
 use crate::chat::{Tokens, UsageSource};
 use crate::classify::ENOUGH;
-use crate::gateway::{KnownRate, Rehearsal};
-use crate::policy::Policy;
+use crate::gateway::{CallerLimits, KnownRate, Rehearsal};
+use crate::policy::{Policy, WhenReached};
 use crate::request::{Attempt, AttemptKind, AttemptResult, Candidate, Decision, Exclusion, Outcome, PassRate, Status};
 
 /// The decision whole: route, score with every signal, models in order with why each is in or out.
@@ -35,10 +35,26 @@ pub(super) fn rehearsal(rehearsal: &Rehearsal, policy: &Policy) -> String {
         }
         text += &format!("\n\nOne call\n{table}");
     }
+    text.extend(rehearsal.caller.as_ref().map(caller));
     if !rehearsal.pass_rates.is_empty() {
         text += &format!("\n\nChecks lately\n{}", pass_rates(&rehearsal.pass_rates));
     }
     text
+}
+
+/// What who asks may ask for, before any of this.
+pub(super) fn caller(CallerLimits { name, limits }: &CallerLimits) -> String {
+    let all = [
+        (limits.requests_per_minute, "requests a minute"),
+        (limits.tokens_per_minute, "tokens a minute"),
+        (limits.concurrency, "requests at once"),
+    ];
+    let told: Vec<String> = all.into_iter().filter_map(|(limit, word)| Some(format!("{} {word}", limit?))).collect();
+    let then = match limits.when_reached {
+        WhenReached::Wait => "waits, if its time allows",
+        WhenReached::Refuse => "is refused",
+    };
+    format!("\n\nCaller {name} may take {}; what is above {then}.", told.join(", "))
 }
 
 fn pass_rates(known: &[KnownRate]) -> String {
@@ -66,7 +82,7 @@ pub(super) fn outcome(outcome: &Outcome, policy: &Policy) -> Vec<String> {
     let mut lines = vec![format!("route {} → {}", decision.route, tier(decision))];
     lines.extend(decision.candidates.iter().filter_map(|candidate| without_key(candidate, policy)));
     lines.extend(outcome.attempts.iter().map(attempt));
-    if outcome.attempts.is_empty() && outcome.status == Status::Degraded {
+    if outcome.attempts.is_empty() && matches!(outcome.status, Status::Degraded | Status::Rejected) {
         lines.extend(outcome.failure.clone());
     }
     lines.push(bill(outcome));

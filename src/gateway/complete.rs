@@ -26,9 +26,10 @@ use super::{Ledger, Upstream};
 use crate::chat::NanoUsd;
 use crate::error::{Error, Kind};
 use crate::health::State;
+use crate::limit::Callers;
 use crate::policy::Policy;
 use crate::provider::Sender;
-use crate::request::{Ask, CacheUse, Completion, Decision, Delivery, Outcome, Signals, Sink, Status};
+use crate::request::{Ask, Attempt, CacheUse, Completion, Decision, Delivery, Outcome, Signals, Sink, Status};
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
@@ -51,6 +52,7 @@ impl Gateway {
         metrics: Metrics,
     ) -> Self {
         let gateway = Self(Arc::new(Inner {
+            callers: Callers::new(policy.clone()),
             current: RwLock::new(Arc::new(Snapshot::new(policy))),
             retries: Mutex::default(),
             formats: FormatMemory::default(),
@@ -177,7 +179,8 @@ async fn answer(inner: &Inner, ask: Ask, (cancel, beginning): (CancellationToken
         let spent = run.finish();
         // What went wrong on the way to an answer stands in the rows of the attempts.
         let failure = spent.failure.filter(|_| answer.is_none());
-        settled = Settled { attempts: spent.attempts, cache, failure, ..settled };
+        let kept_back = spent.kept_back.filter(|_| answer.is_none() && !cancel.is_cancelled());
+        settled = Settled { attempts: spent.attempts, cache, failure, kept_back, ..settled };
         completion = match (&answer, spent.partial) {
             (Some(answer), _) => Completion::Answer(answer.reply.clone()),
             (None, Some(text)) if !cancel.is_cancelled() => Completion::Partial(text),
@@ -188,7 +191,7 @@ async fn answer(inner: &Inner, ask: Ask, (cancel, beginning): (CancellationToken
         }
         settled.model = answer.map(|answer| answer.model);
     }
-    settled.status = status(&completion, settled.cache, cancel.is_cancelled(), ask.answers_anyway);
+    settled.status = status(&completion, &settled, cancel.is_cancelled(), ask.answers_anyway);
     if settled.status != Status::Ok && settled.status != Status::Cached && settled.failure.is_none() {
         settled.failure = Some(record::why_nobody(policy, &decision));
     }
@@ -207,13 +210,15 @@ fn reader(delivery: Delivery, outcome: &Outcome, taken: bool) -> Reader {
     Some((sink, if taken { outcome.error() } else { Some(untaken()) }))
 }
 
-fn status(completion: &Completion, cache: CacheUse, cancelled: bool, answers_anyway: bool) -> Status {
+fn status(completion: &Completion, settled: &Settled, cancelled: bool, answers_anyway: bool) -> Status {
+    let is_rejected = || settled.kept_back.is_some() && !settled.attempts.iter().any(Attempt::was_sent);
     match completion {
-        Completion::Answer(_) if matches!(cache, CacheUse::Hit | CacheUse::Shared) => Status::Cached,
+        Completion::Answer(_) if matches!(settled.cache, CacheUse::Hit | CacheUse::Shared) => Status::Cached,
         Completion::Answer(_) => Status::Ok,
         _ if cancelled => Status::Cancelled,
         Completion::Partial(_) => Status::Partial,
         Completion::None if answers_anyway => Status::Degraded,
+        Completion::None if is_rejected() => Status::Rejected,
         Completion::None => Status::Failed,
     }
 }

@@ -52,7 +52,7 @@ pub(super) struct Ear<'r> {
 impl<'a> Run<'a> {
     /// Finds an answer and hands it over. `false`: its reader did not take all of it.
     pub async fn deliver(&mut self) -> (Option<CachedAnswer>, CacheUse, bool) {
-        let (answer, cache) = self.find_answer().await;
+        let (answer, cache) = self.answer_caller().await;
         let taken = match &answer {
             Some(answer) => self.hand_over(answer).await,
             None => true,

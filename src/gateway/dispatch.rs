@@ -3,6 +3,7 @@
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::callers::Leave;
 use super::decide::{Setback, may_follow};
 use super::deliver::Reading;
 use super::meter::Meter;
@@ -11,7 +12,7 @@ use crate::cache::CachedAnswer;
 use crate::chat::ChatRequest;
 use crate::names::ModelName;
 use crate::policy::{Model, Policy, Route};
-use crate::request::{Ask, Attempt, AttemptKind, Candidate, Decision, Progress, Rejection};
+use crate::request::{Ask, Attempt, AttemptKind, Candidate, Decision, KeptBack, Progress, Rejection};
 
 /// What one request is doing and has done.
 pub(super) struct Run<'a> {
@@ -30,6 +31,10 @@ pub(super) struct Run<'a> {
     pub decision: &'a Decision,
     pub beginning: Beginning,
     pub reading: Reading,
+    /// The caller's place, until the request is over.
+    pub leave: Option<Leave>,
+    /// The limit of the caller's that ended the request.
+    pub kept_back: Option<KeptBack>,
     failure: Option<String>,
 }
 
@@ -51,6 +56,7 @@ pub(super) struct Spent {
     pub attempts: Vec<Attempt>,
     pub partial: Option<String>,
     pub failure: Option<String>,
+    pub kept_back: Option<KeptBack>,
 }
 
 impl<'a> Run<'a> {
@@ -75,6 +81,8 @@ impl<'a> Run<'a> {
             decision,
             beginning,
             reading: Reading::default(),
+            leave: None,
+            kept_back: None,
             failure: None,
         }
     }
@@ -92,7 +100,11 @@ impl<'a> Run<'a> {
     }
 
     pub fn finish(self) -> Spent {
-        Spent { attempts: self.attempts, partial: self.partial, failure: self.failure }
+        let kept_back = self.kept_back;
+        if let Some(leave) = self.leave {
+            leave.settle(&self.attempts);
+        }
+        Spent { attempts: self.attempts, partial: self.partial, failure: self.failure, kept_back }
     }
 
     /// Whether there is anyone to ask, now or at a better moment.

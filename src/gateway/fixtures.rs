@@ -52,6 +52,7 @@ pub fn policy() -> Policy {
         tiers: vec![tier("local", "small"), tier("hosted", "big")],
         classifier: Classifier { thresholds: BTreeMap::new(), weights: BTreeMap::new(), explore: 0.05 },
         routes: vec![route()],
+        callers: BTreeMap::new(),
         budgets: Vec::new(),
         retry: Retry {
             max_per_model: 2,

@@ -2,6 +2,7 @@
 //!
 //! - `complete`: one request from ask to outcome, in a task that the gateway owns
 //! - `decide`: which models, in which order, and why (pure); `begin`: where conversations and pass rates let it begin
+//! - `callers`: whether who asks may, before anything is looked up or asked
 //! - `lookup`: what is kept, or in flight for an equal request; `dispatch`: the candidate loop; `call`: one candidate
 //! - `deliver`: how the answer is handed over, whole or as a stream, and the commit point of a stream
 //! - `retry`: what a failure means for the next step (pure)
@@ -18,6 +19,7 @@ mod asleep;
 mod begin;
 mod budgets;
 mod call;
+mod callers;
 mod complete;
 mod decide;
 mod deliver;
@@ -43,7 +45,7 @@ mod settle;
 pub use complete::Gateway;
 pub use decide::{Setback, View, decide, may_follow};
 pub use health::ModelHealth;
-pub use rehearse::{KnownRate, PlannedCall, Rehearsal};
+pub use rehearse::{CallerLimits, KnownRate, PlannedCall, Rehearsal};
 
 use std::future::Future;
 use std::pin::Pin;

@@ -189,7 +189,7 @@ async fn what_is_not_sent_after_all_gives_its_money_and_its_tokens_back() {
     policy.breaker.consecutive_timeouts = 1;
     let call = planned();
     let tokens = u32::try_from((call.prompt_tokens + call.max_output_tokens).0).ok();
-    let limits = Limits { concurrency: Some(1), tokens_per_minute: tokens, requests_per_minute: None };
+    let limits = Limits { concurrency: Some(1), tokens_per_minute: tokens, ..Limits::default() };
     policy.models.get_mut("big").unwrap().limits = limits;
     let world = world_of(policy, [("big", vec![Step::Fails(Kind::UpstreamUnreachable)])]);
     // The second one waits for the place of the first one, whose end opens the breaker.

@@ -16,7 +16,7 @@ use super::memory::Memory;
 use super::{Ledger, Upstream};
 use crate::cache::Answers;
 use crate::health::{Board, Residents};
-use crate::limit::{Limiter, Purse, RetryBudget};
+use crate::limit::{Callers, Limiter, Purse, RetryBudget};
 use crate::policy::Policy;
 use crate::request::RequestId;
 use crate::telemetry::Metrics;
@@ -24,6 +24,8 @@ use crate::telemetry::Metrics;
 pub(super) struct Inner {
     /// What requests that come in now go by. A request takes it once, and never looks here again.
     pub current: RwLock<Arc<Snapshot>>,
+    /// Who asks is counted over all policies: a caller has one count.
+    pub callers: Callers,
     pub upstream: Box<dyn Upstream>,
     pub retries: Mutex<RetryBudget>,
     pub formats: FormatMemory,
@@ -89,6 +91,7 @@ impl Inner {
     /// From now on requests go by this policy; those in flight end on the one that they began with.
     pub fn follow(&self, policy: Arc<Policy>) {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        self.callers.follow(policy.clone());
         *current = Arc::new(current.followed_by(policy));
     }
 

@@ -34,7 +34,7 @@ fn any_usage() -> impl Strategy<Value = Option<Usage>> {
     }))
 }
 
-fn any_step() -> impl Strategy<Value = Step> {
+pub(super) fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         Just(Step::Says("good")),
         Just(Step::Says("bad")),

@@ -6,7 +6,7 @@ use super::parts::Beginning;
 use crate::chat::{NanoUsd, Price, Usage};
 use crate::names::ModelName;
 use crate::policy::Policy;
-use crate::request::{Attempt, CacheUse, Decision, Exclusion, Outcome, Signals, Status, answering};
+use crate::request::{Attempt, CacheUse, Decision, Exclusion, KeptBack, Outcome, Signals, Status, answering};
 
 /// What `outcome` adds sums and times to.
 pub(super) struct Settled {
@@ -18,10 +18,11 @@ pub(super) struct Settled {
     pub cache: CacheUse,
     pub saved: NanoUsd,
     pub failure: Option<String>,
+    pub kept_back: Option<KeptBack>,
 }
 
 pub(super) fn outcome(settled: Settled, policy: &Policy, beginning: Beginning) -> Outcome {
-    let Settled { signals, decision, status, model, attempts, cache, saved, failure } = settled;
+    let Settled { signals, decision, status, model, attempts, cache, saved, failure, kept_back } = settled;
     let answered = answering(status, &attempts);
     let cost: NanoUsd = attempts.iter().map(|attempt| attempt.cost).sum();
     let bought = answered.map_or(NanoUsd::ZERO, |attempt| attempt.cost);
@@ -47,6 +48,7 @@ pub(super) fn outcome(settled: Settled, policy: &Policy, beginning: Beginning) -
         cache,
         saved,
         failure,
+        kept_back,
     }
 }
 
@@ -99,6 +101,7 @@ impl Settled {
             cache: CacheUse::Bypass,
             saved: NanoUsd::ZERO,
             failure: None,
+            kept_back: None,
         }
     }
 }

@@ -9,6 +9,7 @@ use super::{Gateway, dispatch};
 use crate::chat::{NanoUsd, Tokens};
 use crate::classify::Track;
 use crate::names::ModelName;
+use crate::policy::{Limits, Policy};
 use crate::request::{Ask, Decision, Outcome, PassRate, Signals, Status};
 
 /// The decision, and what one call of each model that may be asked would take.
@@ -18,6 +19,21 @@ pub struct Rehearsal {
     pub calls: Vec<PlannedCall>,
     /// Of the models whose answers to this question were checked lately.
     pub pass_rates: Vec<KnownRate>,
+    /// What who asks may ask for; `None`: all it likes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caller: Option<CallerLimits>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CallerLimits {
+    pub name: String,
+    pub limits: Limits,
+}
+
+impl CallerLimits {
+    pub fn of(policy: &Policy, caller: &str) -> Option<Self> {
+        policy.caller_limits(caller).map(|limits| Self { name: caller.to_owned(), limits })
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -65,7 +81,9 @@ impl Gateway {
         };
         let calls = decision.admitted().filter_map(|candidate| planned(&candidate.model)).collect();
         let outcome = self.unanswered((ask.signals.clone(), decision.clone()), Status::Degraded, Beginning::now());
-        (Rehearsal { decision, calls, pass_rates: view.tracks.iter().map(known).collect() }, outcome)
+        let pass_rates = view.tracks.iter().map(known).collect();
+        let caller = CallerLimits::of(policy, &ask.caller.name).filter(|_| decision.admitted().next().is_some());
+        (Rehearsal { decision, calls, pass_rates, caller }, outcome)
     }
 }
 

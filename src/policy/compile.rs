@@ -5,6 +5,7 @@
 
 mod backends;
 mod budgets;
+mod callers;
 mod keys;
 mod limits;
 mod models;
@@ -169,6 +170,7 @@ impl Meaning<'_> {
         let classifier = self.classifier(&tiers);
         let defaults = self.defaults();
         let routes = self.routes(&tiers, &classifier.thresholds, &defaults);
+        let callers = self.callers();
         let budgets = self.budgets(&tiers);
         let retry = self.retry();
         let breaker = self.breaker();
@@ -183,6 +185,7 @@ impl Meaning<'_> {
             tiers,
             classifier,
             routes,
+            callers,
             budgets,
             retry,
             breaker,

@@ -18,6 +18,7 @@ pub fn difference(old: &Policy, new: &Policy) -> String {
             old.routes.iter().map(|route| (&route.name, route)),
             new.routes.iter().map(|route| (&route.name, route)),
         ),
+        among("callers", old.callers.iter(), new.callers.iter()),
         among(
             "budgets",
             old.budgets.iter().map(|budget| (&budget.name, budget)),

@@ -33,7 +33,7 @@ pub use refusal::{LastRefusal, Refusal};
 pub use shape::schema;
 pub use types::{
     Backend, Breaker, ChatCheck, Classifier, Envelope, Escalate, Fallback, Identity, Limits, Location, Match, Model,
-    Policy, Retry, Route, RouteTier, StatusEndpoint, StatusKind, Sticky, Tier, Timeouts,
+    Policy, Retry, Route, RouteTier, StatusEndpoint, StatusKind, Sticky, Tier, Timeouts, WhenReached,
 };
 pub use vocabulary::TOOLS;
 pub use watch::Watch;

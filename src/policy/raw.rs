@@ -39,6 +39,9 @@ pub struct RawPolicy {
     pub envelope: Option<RawEnvelope>,
     pub breaker: Option<RawBreaker>,
     pub cache: Option<RawCache>,
+    /// Limits of who asks, by the caller's name, before the cache and before any model. A caller without an entry has
+    /// the limits of `default`, each for itself; over stdio the caller is `local`.
+    pub callers: Option<Named<RawCaller>>,
     pub budgets: Option<Vec<RawBudget>>,
     pub ledger: Option<RawLedger>,
 }
@@ -128,13 +131,32 @@ pub struct RawPrice {
     pub output: Option<Usd>,
 }
 
-/// What this process may send to a model. What is left out has no limit.
+/// What this process may send to a model, or takes from a caller. What is left out has no limit.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawLimits {
     pub concurrency: Option<u32>,
     pub requests_per_minute: Option<u32>,
+    /// Of prompts and answers together; set aside before a call, corrected after it.
     pub tokens_per_minute: Option<u32>,
+    /// `wait` (default: as long as the request's time and `retry.max_retry_after` allow) or `refuse` (at once: a model is
+    /// passed over, a caller turned away).
+    pub when_reached: Option<RawWhenReached>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RawWhenReached {
+    Wait,
+    Refuse,
+}
+
+/// Who asks, and how much.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawCaller {
+    /// All of this caller's: nothing is added from `default`.
+    pub limits: Option<RawLimits>,
 }
 
 /// What is left out has the default of the backend's location.

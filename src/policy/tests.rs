@@ -4,6 +4,7 @@ use super::{BUILT_IN, Compiled, Problem, Severity};
 
 mod broken;
 mod budgets;
+mod callers;
 mod good;
 mod key_files;
 mod lint_bounds;

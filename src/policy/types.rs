@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
 
 use super::budget::Budget;
 use crate::chat::{ModelSpec, NanoUsd, Price};
@@ -26,6 +27,8 @@ pub struct Policy {
     pub classifier: Classifier,
     /// First match wins. The last one matches everything (`compile` adds a catch-all named "default" if none does).
     pub routes: Vec<Route>,
+    /// What each caller may ask for, by its name; under `Policy::ANY_CALLER`, all those who are not named.
+    pub callers: BTreeMap<String, Limits>,
     pub budgets: Vec<Budget>,
     pub retry: Retry,
     pub breaker: Breaker,
@@ -93,11 +96,22 @@ pub struct Model {
 }
 
 /// `None`: no limit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Limits {
     pub concurrency: Option<u32>,
     pub requests_per_minute: Option<u32>,
     pub tokens_per_minute: Option<u32>,
+    pub when_reached: WhenReached,
+}
+
+/// What becomes of a call that a limit has no room for now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenReached {
+    /// It waits, as long as its request has time.
+    #[default]
+    Wait,
+    Refuse,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -225,7 +239,22 @@ pub struct Envelope {
     pub max_cost: NanoUsd,
 }
 
+impl Limits {
+    pub fn limit_something(&self) -> bool {
+        self.concurrency.or(self.requests_per_minute).or(self.tokens_per_minute).is_some()
+    }
+}
+
 impl Policy {
+    /// Stands for every caller that the policy does not name.
+    pub const ANY_CALLER: &'static str = "default";
+
+    /// What this caller may ask for; `None`: all it likes.
+    pub fn caller_limits(&self, caller: &str) -> Option<Limits> {
+        let written = self.callers.get(caller).or_else(|| self.callers.get(Self::ANY_CALLER));
+        written.copied().filter(Limits::limit_something)
+    }
+
     /// The route for a request. There is always one: the last route matches everything.
     pub fn route(&self, target: &Target, projects: &[String], caller: &str) -> Option<&Route> {
         self.routes.iter().find(|route| route.matches.holds(target, projects, caller))

@@ -54,16 +54,26 @@ words!(
 );
 
 words!(
-    /// A limit of the policy that a call can run into.
+    /// A limit of the policy that a call, or the request as a whole, can run into.
     Limit {
         Concurrency => "concurrency",
         RequestsPerMinute => "requests_per_minute",
         TokensPerMinute => "tokens_per_minute",
+        CallerConcurrency => "caller_concurrency",
+        CallerRequestsPerMinute => "caller_requests_per_minute",
+        CallerTokensPerMinute => "caller_tokens_per_minute",
         Budget => "budget",
         /// The second tries that the policy allows a process.
         Retries => "retries",
     }
 );
+
+impl Limit {
+    /// Of who asks, and not of a model or of money.
+    pub fn is_of_caller(self) -> bool {
+        matches!(self, Self::CallerConcurrency | Self::CallerRequestsPerMinute | Self::CallerTokensPerMinute)
+    }
+}
 
 words!(
     /// How an attempt ended.

@@ -22,7 +22,7 @@ pub use caller::Caller;
 pub use check::{Rejection, RejectionCode, Verdict};
 pub use checked::{Checked, PassRate};
 pub use decision::{Candidate, Complexity, Contribution, Decision, Exclusion, Reason};
-pub use outcome::{CacheUse, Completion, Outcome, RequestId, Status, answering};
+pub use outcome::{CacheUse, Completion, KeptBack, Outcome, RequestId, Status, answering};
 pub use residency::Residency;
 pub use signals::{Conversation, Door, Endpoint, Measures, Signal, Signals, Target};
 pub use stream::{Delivery, Piece, Sink, Stream, StreamEvent, stream};

@@ -47,6 +47,15 @@ pub struct Outcome {
     pub ttft: Option<Duration>,
     /// Why no model's answer was used, in one sentence that is safe to show.
     pub failure: Option<String>,
+    /// The limit of who asks that left it without an answer.
+    pub kept_back: Option<KeptBack>,
+}
+
+/// A limit that ended a request, and how long to wait before the next one; `None`: nobody knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeptBack {
+    pub limit: Limit,
+    pub wait: Option<Duration>,
 }
 
 impl Outcome {
@@ -57,6 +66,9 @@ impl Outcome {
 
     /// What a caller without a complete answer is told; `None` for one who has it.
     pub fn error(&self) -> Option<Error> {
+        if self.kept_back.is_some() {
+            return self.refusal();
+        }
         let kind = match self.status {
             Status::Ok | Status::Cached => return None,
             Status::Cancelled => Kind::Cancelled,
@@ -67,6 +79,15 @@ impl Outcome {
         };
         let message = self.failure.clone().unwrap_or_else(|| "No model answered this request".to_owned());
         Some(Error::new(kind, message))
+    }
+
+    /// What the caller ran into, as an error that says what to do next, and when.
+    fn refusal(&self) -> Option<Error> {
+        let KeptBack { wait, .. } = self.kept_back?;
+        let (kind, hint) =
+            (Kind::RateLimited, "Ask again later, or raise the caller's limits under `callers` in routing.yaml.");
+        let message = self.failure.as_deref().unwrap_or("A limit of the caller's is reached.");
+        Some(Error::new(kind, message.trim_end_matches('.')).hint(hint).retry_after(wait))
     }
 
     /// Why nobody was asked.

@@ -100,8 +100,8 @@ async fn insert_request(conn: &mut SqliteConnection, outcome: &Outcome, process:
     sqlx::query(
         "INSERT INTO requests (id, at, process, door, caller, tool, route, policy_hash, tier_wanted, complexity, \
          signals, status, model, attempts, tokens_in, tokens_cached, tokens_out, cost, wasted, counterfactual, cache, \
-         saved, latency_ms, ttft_ms, reasons, failure, prompt_version) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         saved, latency_ms, ttft_ms, reasons, failure, prompt_version, kept_back, wait_ms) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(outcome.id.to_string())
     .bind(time(outcome.at))
@@ -130,6 +130,8 @@ async fn insert_request(conn: &mut SqliteConnection, outcome: &Outcome, process:
     .bind(json(&decision)?)
     .bind(&outcome.failure)
     .bind(&signals.prompt_version)
+    .bind(outcome.kept_back.map(|kept_back| kept_back.limit.as_str()))
+    .bind(outcome.kept_back.and_then(|kept_back| kept_back.wait).map(millis))
     .execute(conn)
     .await?;
     Ok(())

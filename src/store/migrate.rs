@@ -18,6 +18,7 @@ const STEPS: &[&str] = &[
     include_str!("migrations/0007_pass_rates.sql"),
     include_str!("migrations/0008_saved.sql"),
     include_str!("migrations/0009_totals.sql"),
+    include_str!("migrations/0010_kept_back.sql"),
 ];
 
 /// A database of this version has nothing to take.

@@ -11,8 +11,8 @@ use crate::chat::{NanoUsd, Usage, UsageSource};
 use crate::error::Result;
 use crate::names::{ModelName, TierName};
 use crate::request::{
-    Attempt, AttemptKind, AttemptResult, CacheUse, Decision, Limit, Outcome, Rejection, RejectionCode, RequestId,
-    Signals, Status,
+    Attempt, AttemptKind, AttemptResult, CacheUse, Decision, KeptBack, Limit, Outcome, Rejection, RejectionCode,
+    RequestId, Signals, Status,
 };
 
 /// `attempts` are those of these requests, in their order within each.
@@ -86,6 +86,10 @@ fn outcome(row: &SqliteRow, attempts: Vec<Attempt>) -> Result<Outcome> {
         latency: duration(cell(row, "latency_ms")?),
         ttft: cell::<Option<f64>>(row, "ttft_ms")?.map(duration),
         failure: cell(row, "failure")?,
+        kept_back: match limit(row)? {
+            Some(limit) => Some(KeptBack { limit, wait: cell::<Option<f64>>(row, "wait_ms")?.map(duration) }),
+            None => None,
+        },
     })
 }
 
@@ -97,7 +101,7 @@ pub(super) fn attempt(row: &SqliteRow) -> Result<Attempt> {
         kind: word(row, "kind", AttemptKind::parse)?,
         result: word(row, "result", AttemptResult::parse)?,
         rejection: rejection(row)?,
-        kept_back: kept_back(row)?,
+        kept_back: limit(row)?,
         failure: cell(row, "failure")?,
         usage: usage(row)?,
         usage_source: word(row, "usage", usage_source)?,
@@ -110,7 +114,8 @@ pub(super) fn attempt(row: &SqliteRow) -> Result<Attempt> {
     })
 }
 
-fn kept_back(row: &SqliteRow) -> Result<Option<Limit>> {
+/// Of an attempt or of a request: the limit of ours that ended it.
+fn limit(row: &SqliteRow) -> Result<Option<Limit>> {
     let Some(limit) = cell::<Option<&str>>(row, "kept_back")? else { return Ok(None) };
     Limit::parse(limit).map(Some).ok_or_else(|| unreadable("kept_back"))
 }

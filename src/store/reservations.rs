@@ -162,6 +162,7 @@ async fn record_lost(write: &mut SqliteConnection, rows: &[SqliteRow]) -> Result
         latency: Duration::ZERO,
         ttft: None,
         failure: Some(LOST.to_owned()),
+        kept_back: None,
     };
     ledger::record_for(write, &outcome, cell(first, "process")?).await?;
     Ok(Some(id))

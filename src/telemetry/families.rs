@@ -103,7 +103,7 @@ families! {
     CACHE_SAVED = "taskgate_cache_saved_nanousd_total" ["route"], Counter, Count,
         "What answers had cost that were given again from the cache or shared, in nano-dollars: money not spent twice.";
     LIMIT_REJECTIONS = "taskgate_limit_rejections_total" ["limit"], Counter, Count,
-        "Tries that a limit of our own kept back.";
+        "Tries that a limit of our own kept back, and requests that a limit of who asks did (caller_*).";
     WARM_UPS = "taskgate_warm_ups_total" ["model", "result"], Counter, Count,
         "Times that this process had a local model loaded beside the requests: loaded or failed. Nobody's attempts.";
     REQUEST_DURATION = "taskgate_request_duration_seconds" ["door", "route", "tier"], Histogram(REQUEST_SECONDS), Seconds,

@@ -43,6 +43,10 @@ impl Metrics {
         if outcome.saved > NanoUsd::ZERO {
             self.count(&family::CACHE_SAVED, [route], nano(outcome.saved));
         }
+        // A budget's are told by the attempts that it kept back.
+        if let Some(kept_back) = outcome.kept_back.filter(|kept_back| kept_back.limit.is_of_caller()) {
+            self.count(&family::LIMIT_REJECTIONS, [kept_back.limit.as_str()], 1);
+        }
         // Waiting for another request's answer is not our own work, and there is no attempt to take it off by.
         if outcome.cache != CacheUse::Shared {
             let upstream: Duration = outcome.attempts.iter().map(|attempt| attempt.latency).sum();

@@ -12,8 +12,8 @@ use crate::chat::{NanoUsd, Tokens, Usage, UsageSource};
 use crate::names::TierName;
 use crate::policy;
 use crate::request::{
-    Attempt, AttemptKind, AttemptResult, CacheUse, Complexity, Decision, Door, Limit, Measures, Outcome, Rejection,
-    RejectionCode, RequestId, Signals, Status, Target,
+    Attempt, AttemptKind, AttemptResult, CacheUse, Complexity, Decision, Door, KeptBack, Limit, Measures, Outcome,
+    Rejection, RejectionCode, RequestId, Signals, Status, Target,
 };
 
 fn attempt(n: u32, model: &str, kind: AttemptKind, result: AttemptResult) -> Attempt {
@@ -97,6 +97,7 @@ fn outcome(attempts: Vec<Attempt>, status: Status) -> Outcome {
         latency: Duration::from_secs(2) * attempts.len() as u32 + Duration::from_millis(3),
         ttft: None,
         failure: None,
+        kept_back: None,
         attempts,
     }
 }
@@ -160,6 +161,20 @@ fn a_step_over_a_skipped_model_starts_where_something_was_sent() {
     assert_line(&text, r#"taskgate_attempts_total{model="spare",kind="fallback",result="skipped"} 1"#);
     assert_line(&text, r#"taskgate_limit_rejections_total{limit="requests_per_minute"} 1"#);
     assert!(!text.contains(r#"taskgate_price_lookups_total{model="spare""#), "nothing was sent to it");
+}
+
+#[test]
+fn what_a_callers_limit_turned_away_counts_by_the_limit_and_a_budgets_refusal_once() {
+    let kept_back = |limit| Some(KeptBack { limit, wait: None });
+    let turned_away =
+        Outcome { kept_back: kept_back(Limit::CallerTokensPerMinute), ..outcome(Vec::new(), Status::Rejected) };
+    let attempt =
+        Attempt { kept_back: Some(Limit::Budget), ..attempt(1, "gpt-4o", AttemptKind::First, AttemptResult::Skipped) };
+    let over_budget = Outcome { kept_back: kept_back(Limit::Budget), ..outcome(vec![attempt], Status::Rejected) };
+    let text = rendered(&[turned_away, over_budget]);
+    assert_line(&text, r#"taskgate_limit_rejections_total{limit="caller_tokens_per_minute"} 1"#);
+    assert_line(&text, r#"taskgate_limit_rejections_total{limit="budget"} 1"#);
+    assert_line(&text, r#"taskgate_limit_rejections_total{limit="caller_concurrency"} 0"#);
 }
 
 #[test]

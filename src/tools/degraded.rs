@@ -14,6 +14,12 @@ pub(super) const NOT_RUNNING: &str = "Could not connect to model server. Ensure 
 
 /// The `error` of a result that is degraded or partial.
 pub(super) fn error(outcome: &Outcome, policy: &Policy) -> String {
+    // Its caller's limits come before any model: no other word about models is to the point.
+    if let (Some(why), true) =
+        (&outcome.failure, outcome.kept_back.is_some_and(|kept_back| kept_back.limit.is_of_caller()))
+    {
+        return ended(why);
+    }
     // Of what was passed over, only money is the reader's to see to.
     let matters =
         |attempt: &&Attempt| attempt.result != AttemptResult::Skipped || attempt.kept_back == Some(Limit::Budget);

@@ -59,6 +59,7 @@ fn outcome(attempts: Vec<Attempt>, candidates: Vec<Candidate>) -> Outcome {
         latency: Duration::ZERO,
         ttft: None,
         failure: None,
+        kept_back: None,
     }
 }
 

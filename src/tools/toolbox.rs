@@ -114,6 +114,7 @@ impl Toolbox {
             decision: self.inner.gateway.explain(&call.signals()),
             calls: Vec::new(),
             pass_rates: Vec::new(),
+            caller: None,
         };
         if !tool.asks_a_model() {
             // What would change a task is not tried out.

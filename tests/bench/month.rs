@@ -280,6 +280,7 @@ fn finished(
         status,
         attempts,
         cache,
+        kept_back: None,
         saved: NanoUsd::ZERO,
         latency,
     }

@@ -2,6 +2,7 @@
 //! that was kept is lost, and the process lives on.
 
 mod arguments;
+mod callers;
 mod disk;
 mod escalation;
 mod lines;

@@ -93,6 +93,7 @@ fn outcome(way: Way, at: Timestamp, n: usize) -> Outcome {
         usage: attempts.iter().map(|attempt| attempt.usage).fold(Usage::default(), |sum, usage| sum + usage),
         cost,
         wasted: cost - answered.map_or(NanoUsd::ZERO, |attempt| attempt.cost),
+        kept_back: None,
         saved: NanoUsd::ZERO,
         counterfactual: answered.map(|attempt| price().cost(attempt.usage)),
         cache,

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::Meaning;
 use crate::chat::{ModelSpec, Price, Tokens};
 use crate::names::ModelName;
-use crate::policy::raw::{RawLimits, RawLocation, RawModel, RawPrice, RawTimeouts};
-use crate::policy::types::{Limits, Model, Tier, Timeouts};
+use crate::policy::raw::{RawLocation, RawModel, RawPrice, RawTimeouts};
+use crate::policy::types::{Model, Tier, Timeouts};
 
 /// A local model is at hand or it is not; what it says takes longer.
 const LOCAL: Timeouts = timeouts(2, 15, 120);
@@ -40,7 +40,7 @@ impl Meaning<'_> {
             problem.help("name it under `tiers`, or remove it");
         }
         let location = self.backend_of(name, raw);
-        let limits = self.limits(name, raw.limits.as_ref());
+        let limits = self.limits(&["models", name, "limits"], raw.limits.as_ref());
         let timeouts = self.timeouts(name, raw.timeouts.as_ref(), location);
         let (context, max_output) = self.sizes(name, raw);
         Some(Model {
@@ -83,24 +83,6 @@ impl Meaning<'_> {
             problem.help("context_tokens counts prompt and answer together; lower max_output_tokens");
         }
         (raw.context_tokens.map(Tokens), raw.max_output_tokens.map(Tokens))
-    }
-
-    fn limits(&mut self, name: &str, raw: Option<&RawLimits>) -> Limits {
-        let Some(raw) = raw else { return Limits::default() };
-        let all = [
-            ("concurrency", raw.concurrency),
-            ("requests_per_minute", raw.requests_per_minute),
-            ("tokens_per_minute", raw.tokens_per_minute),
-        ];
-        for (key, _) in all.iter().filter(|(_, limit)| *limit == Some(0)) {
-            let problem = self.error(&["models", name, "limits", key], format!("`{key}: 0` would stop every call"));
-            problem.help("remove the key for no limit");
-        }
-        Limits {
-            concurrency: raw.concurrency,
-            requests_per_minute: raw.requests_per_minute,
-            tokens_per_minute: raw.tokens_per_minute,
-        }
     }
 
     fn timeouts(&mut self, name: &str, raw: Option<&RawTimeouts>, location: Option<RawLocation>) -> Timeouts {

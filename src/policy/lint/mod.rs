@@ -6,6 +6,7 @@
 
 mod bounds;
 mod budgets;
+mod callers;
 mod matches;
 mod models;
 mod order;
@@ -42,6 +43,7 @@ pub fn lint(policy: &Policy, tree: &Node, found: &mut Findings) {
     linter.amplification();
     linter.money();
     linter.budgets();
+    linter.callers();
     linter.waits();
     linter.times();
 }

@@ -100,6 +100,7 @@ prop_compose! {
         usage in usage(), (cost, wasted, saved) in (amount(), amount(), amount()), counterfactual in proptest::option::of(amount()),
         (cache, latency, ttft) in (select(CacheUse::ALL), span(), proptest::option::of(span())),
         failure in proptest::option::of(text()),
+        kept_back in proptest::option::of((select(Limit::ALL), proptest::option::of(span()))),
     ) -> Outcome {
         for (n, attempt) in (1..).zip(&mut attempts) {
             attempt.n = n;
@@ -107,7 +108,7 @@ prop_compose! {
         Outcome {
             id: RequestId(Uuid::from_u128(id)), at, signals, policy_hash, decision, status,
             model: model.map(ModelName::from), attempts, usage, cost, wasted, counterfactual, cache, saved, latency,
-            ttft, failure,
+            ttft, failure, kept_back: kept_back.map(|(limit, wait)| KeptBack { limit, wait }),
         }
     }
 }

@@ -52,6 +52,7 @@ fn request(tool: &str, caller: &str, minute: i64) -> Request {
         latency: Duration::ZERO,
         ttft: None,
         failure: None,
+        kept_back: None,
     };
     Request { outcome }
 }
