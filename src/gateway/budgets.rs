@@ -3,8 +3,13 @@
 //! A budget is held when money is set aside for a call (`money`). Here only those count that are known to be spent
 //! already, so that nobody is sent where they would be refused.
 
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
 use super::decide::View;
 use crate::limit::Spent;
+use crate::names::BudgetName;
 use crate::policy::{Budget, Model, Policy, WhenSpent};
 use crate::request::{Candidate, Exclusion, Reason, Signals};
 
@@ -37,6 +42,23 @@ pub(super) fn end_where_rejected(
     let cut = after.map(|candidate| candidate.excluded = Some(Exclusion::BudgetSpent)).count();
     let text = format!("Budget `{}` rejects what it cannot pay for: nobody else is asked.", budget.name);
     (cut > 0).then(|| Reason::new("budget_rejects", text))
+}
+
+/// When the budget begins anew that ended a request at its decision: one that rejects and is spent. Of several, the last.
+pub(super) fn rejects_until(
+    policy: &Policy,
+    signals: &Signals,
+    spent: &BTreeMap<BudgetName, Spent>,
+    candidates: &[Candidate],
+) -> Option<Timestamp> {
+    let out = candidates.iter().filter(|candidate| candidate.excluded == Some(Exclusion::BudgetSpent));
+    let rejecting = out.flat_map(|candidate| policy.budgets_for(signals, &candidate.model));
+    let rejecting = rejecting.filter(|budget| budget.when_spent == WhenSpent::Reject);
+    let until = rejecting.filter_map(|budget| {
+        let known = spent.get(&budget.name)?;
+        (known.amount >= budget.limit).then_some(known.until)
+    });
+    until.max()
 }
 
 /// Why models are out, by the names of the budgets.

@@ -6,6 +6,9 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
+use super::budgets;
 use super::dispatch::{Run, fitted};
 use crate::cache::CachedAnswer;
 use crate::chat::{Tokens, UsageSource};
@@ -76,6 +79,22 @@ impl Run<'_> {
         };
         self.candidates().find_map(expected).unwrap_or(Tokens::ZERO)
     }
+
+    /// The limit of the caller's that ended this request: one that it ran into, or a budget that rejects and was seen to
+    /// be spent when the request was decided.
+    pub fn limit_of_the_caller(&self) -> Option<KeptBack> {
+        let until = || {
+            let spent = self.snapshot.purse().spent(self.beginning.at);
+            budgets::rejects_until(self.policy, &self.ask.signals, &spent, &self.decision.candidates)
+        };
+        self.kept_back.or_else(|| until().map(over_budget))
+    }
+}
+
+/// A budget that begins anew then.
+pub(super) fn over_budget(anew: Timestamp) -> KeptBack {
+    let wait = Duration::try_from(anew.duration_since(Timestamp::now())).unwrap_or_default();
+    KeptBack { limit: Limit::Budget, wait: Some(wait) }
 }
 
 fn kept_back(refusal: Refusal) -> KeptBack {

@@ -7,10 +7,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::error::{Fault, Kind};
-use crate::gateway::fixtures::{REPORTED, Step, World, ask, policy, with_route, world};
+use crate::gateway::fixtures::{REPORTED, Step, World, ask, budget, policy, with_route, world};
 use crate::gateway::properties::any_step;
-use crate::policy::{Limits, Policy, Route, RouteTier, WhenReached};
-use crate::request::{Ask, CacheMode, Caller, Completion, Outcome, Status};
+use crate::policy::{Limits, Policy, Route, RouteTier, WhenReached, WhenSpent};
+use crate::request::{Ask, CacheMode, Caller, Completion, Outcome, Scope, Status};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -210,6 +210,51 @@ async fn a_policy_that_follows_leaves_the_count_of_who_asks_as_it_was() {
     assert_eq!(world.asked_by("ann").await.status, Status::Degraded);
     world.gateway.follow(std::sync::Arc::new(policy()));
     assert_eq!(world.asked_by("ann").await.status, Status::Ok, "no limit any more");
+}
+
+/// A budget that rejects is the caller's matter, too: kind, what to do, and when it begins anew.
+#[tokio::test(start_paused = true)]
+async fn a_budget_that_rejects_ends_a_request_as_over_budget() {
+    let hosted_first = |route: &mut Route| route.thresholds = [("hosted".into(), 0.0)].into();
+    let mut rejecting = budget("day", Scope::All, 1);
+    rejecting.when_spent = WhenSpent::Reject;
+    let policy = with_route(Policy { budgets: vec![rejecting], ..policy() }, hosted_first);
+    let world = world(policy.clone(), []);
+    for answers_anyway in [false, true] {
+        let (outcome, completion) = world.gateway.complete(Ask { answers_anyway, ..asked_by("ann") }).await;
+        let status = if answers_anyway { Status::Degraded } else { Status::Rejected };
+        assert_eq!((outcome.status, completion), (status, Completion::None));
+        let error = outcome.error().unwrap();
+        assert_eq!((error.kind, error.kind.fault()), (Kind::OverBudget, Fault::Caller));
+        assert!(error.message.contains("budget `day` has") && error.message.contains("begins anew on 20"), "{error}");
+        assert!(error.hint.unwrap().contains("`limit_usd`"));
+        let wait = error.retry_after.unwrap();
+        assert!(wait > Duration::ZERO && wait <= 86_400 * SECOND, "until midnight: {wait:?}");
+    }
+    assert!(world.script.called().is_empty());
+    // One that goes on with free models is nobody's refusal.
+    let mut free_only = policy;
+    free_only.budgets[0].when_spent = WhenSpent::FreeOnly;
+    let world = self::world(free_only, []);
+    let outcome = world.asked_by("ann").await;
+    assert_eq!((outcome.status, outcome.kept_back), (Status::Ok, None));
+}
+
+/// The same when it is known to be spent before anything is tried.
+#[tokio::test(start_paused = true)]
+async fn a_budget_that_is_known_to_be_spent_rejects_at_the_decision() {
+    let hosted_first = |route: &mut Route| route.thresholds = [("hosted".into(), 0.0)].into();
+    let mut rejecting = budget("day", Scope::All, 1_200_000);
+    rejecting.when_spent = WhenSpent::Reject;
+    let dear = Step::Reports("fine", Some(crate::chat::Usage { input: Tokens(2_000), ..REPORTED }));
+    let world = world(with_route(Policy { budgets: vec![rejecting], ..policy() }, hosted_first), [("big", vec![dear])]);
+    assert_eq!(world.asked_by("ann").await.status, Status::Ok);
+    world.gateway.look_at_budgets().await.unwrap();
+    let (outcome, _) = world.gateway.complete(Ask { answers_anyway: false, ..asked_by("ann") }).await;
+    assert_eq!((outcome.status, outcome.attempts.len()), (Status::Rejected, 0), "{outcome:?}");
+    let error = outcome.error().unwrap();
+    assert_eq!((error.kind, error.retry_after.is_some()), (Kind::OverBudget, true));
+    assert!(error.message.contains("budget `day` has spent") && error.message.contains("begins anew on 20"), "{error}");
 }
 
 proptest! {

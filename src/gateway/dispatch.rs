@@ -100,7 +100,7 @@ impl<'a> Run<'a> {
     }
 
     pub fn finish(self) -> Spent {
-        let kept_back = self.kept_back;
+        let kept_back = self.limit_of_the_caller();
         if let Some(leave) = self.leave {
             leave.settle(&self.attempts);
         }

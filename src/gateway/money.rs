@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use tokio::time::timeout;
 
 use super::Gateway;
+use super::callers::over_budget;
 use super::dispatch::{End, Run};
 use super::parts::Snapshot;
 use crate::chat::{NanoUsd, Usage, UsageSource};
@@ -94,8 +95,8 @@ impl Run<'_> {
                 if reserved.granted {
                     return Ok(attempt);
                 }
-                let (why, when_spent) = payers.refusal(&reserved.standings, (name, worst_case), &policy.time_zone);
-                return Err(self.over_budget(model, kind, why, when_spent));
+                let refusal = payers.refusal(&reserved.standings, (name, worst_case), &policy.time_zone);
+                return Err(self.over_budget(model, kind, refusal));
             }
             Ok(Err(error)) => error.message,
             Err(_) => "the database is busy".to_owned(),
@@ -109,12 +110,16 @@ impl Run<'_> {
         Err(self.skip(model, kind, AttemptResult::Skipped, why))
     }
 
-    fn over_budget(&mut self, model: &Model, kind: AttemptKind, why: String, when_spent: WhenSpent) -> End {
+    fn over_budget(
+        &mut self,
+        model: &Model,
+        kind: AttemptKind,
+        (why, rejects_until): (String, Option<Timestamp>),
+    ) -> End {
         let end = self.keep_back(model, kind, Limit::Budget, why.clone());
-        match when_spent {
-            WhenSpent::FreeOnly => end,
-            WhenSpent::Reject => End::Stop { why },
-        }
+        let Some(anew) = rejects_until else { return end };
+        self.kept_back = Some(over_budget(anew));
+        End::Stop { why }
     }
 
     /// An attempt as it stands if nobody ever hears how it ended.
@@ -173,18 +178,18 @@ impl<'p> Payers<'p> {
         Self::new(policy.budgets_for(signals, model), now, &policy.time_zone)
     }
 
-    /// Which budget does not pay, and how the request goes on. Of several, one that rejects speaks.
+    /// Which budget does not pay, and if it ends the request, when it begins anew. Of several, one that rejects speaks.
     fn refusal(
         &self,
         standings: &[Standing],
         (model, worst_case): (&ModelName, NanoUsd),
         zone: &TimeZone,
-    ) -> (String, WhenSpent) {
+    ) -> (String, Option<Timestamp>) {
         let all = self.budgets.iter().zip(&self.allowances).zip(standings);
         let refusing = all.filter(|((_, allowance), standing)| !standing.admits(worst_case, allowance.limit));
         let speaker = refusing.min_by_key(|((budget, _), _)| budget.when_spent == WhenSpent::FreeOnly);
         let Some(((budget, allowance), standing)) = speaker else {
-            return (format!("No budget pays for {model}."), WhenSpent::FreeOnly);
+            return (format!("No budget pays for {model}."), None);
         };
         let Allowance { budget: name, limit, ends, .. } = allowance;
         let left = (*limit - standing.spent - standing.reserved).max(NanoUsd::ZERO);
@@ -192,7 +197,7 @@ impl<'p> Payers<'p> {
         let why = format!(
             "{model} could cost {worst_case}; budget `{name}` has {left} of {limit} left and begins anew on {anew}."
         );
-        (why, budget.when_spent)
+        (why, (budget.when_spent == WhenSpent::Reject).then_some(*ends))
     }
 }
 

@@ -47,7 +47,7 @@ pub struct Outcome {
     pub ttft: Option<Duration>,
     /// Why no model's answer was used, in one sentence that is safe to show.
     pub failure: Option<String>,
-    /// The limit of who asks that left it without an answer.
+    /// The limit of the caller's that left it without an answer: of who asks, or of a budget that rejects.
     pub kept_back: Option<KeptBack>,
 }
 
@@ -83,9 +83,14 @@ impl Outcome {
 
     /// What the caller ran into, as an error that says what to do next, and when.
     fn refusal(&self) -> Option<Error> {
-        let KeptBack { wait, .. } = self.kept_back?;
-        let (kind, hint) =
-            (Kind::RateLimited, "Ask again later, or raise the caller's limits under `callers` in routing.yaml.");
+        let KeptBack { limit, wait } = self.kept_back?;
+        let (kind, hint) = match limit {
+            Limit::Budget => (
+                Kind::OverBudget,
+                "Wait until the budget begins anew, or raise its `limit_usd` under `budgets` in routing.yaml.",
+            ),
+            _ => (Kind::RateLimited, "Ask again later, or raise the caller's limits under `callers` in routing.yaml."),
+        };
         let message = self.failure.as_deref().unwrap_or("A limit of the caller's is reached.");
         Some(Error::new(kind, message.trim_end_matches('.')).hint(hint).retry_after(wait))
     }
