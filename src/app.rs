@@ -73,6 +73,7 @@ impl App {
         let writer = Writer { task: TaskTracker::new(), stop: CancellationToken::new() };
         writer.task.spawn(batches.run(writer.stop.clone()));
         let metrics = Metrics::install()?;
+        metrics.set_tools(Toolbox::figures());
         metrics.set_policy(&policy);
         let sender = Sender::new()?;
         let gateway = Gateway::new(policy, sender.clone(), store.clone(), metrics.clone());
@@ -88,7 +89,6 @@ impl App {
             tracing::warn!("how models did in checks lately is not known: {error}");
         }
         let toolbox = Toolbox::new(store.clone(), gateway.clone());
-        metrics.set_tools(toolbox.specs().iter().map(|spec| spec.name));
         let refused = LastRefusal::default();
         Ok(Self { store, metrics, gateway, sender, toolbox, process: 0, refused, writer })
     }

@@ -104,6 +104,10 @@ async fn take(app: &App, policy: Policy, problems: &Problems) {
     app.metrics.set_policy(&new);
     app.metrics.reloaded(Reload::Taken);
     app.refused.clear();
+    // Or an alert would go on about a budget that is gone.
+    if let Err(error) = app.gateway.look_at_budgets().await {
+        tracing::warn!("how the budgets stand is not known yet: {error}");
+    }
     sleepers::prewarm(app, Some(&old));
     let warnings = problems.count(Severity::Warning);
     tracing::info!(

@@ -218,7 +218,8 @@ mod tests {
     }
 
     fn counted(app: &App) -> bool {
-        app.metrics.render().contains("taskgate_requests_total{")
+        let text = app.metrics.render();
+        text.lines().any(|line| line.starts_with("taskgate_requests_total{") && !line.ends_with(" 0"))
     }
 
     #[tokio::test]

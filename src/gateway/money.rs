@@ -36,14 +36,12 @@ impl Gateway {
         let snapshot = self.0.snapshot();
         let policy = &snapshot.policy;
         let payers = Payers::new(policy.budgets.iter(), Timestamp::now(), &policy.time_zone);
-        if payers.budgets.is_empty() {
-            return Ok(());
-        }
-        let standings = self.0.ledger.standings(&payers.allowances).await?;
+        let standings = match payers.budgets.as_slice() {
+            [] => Vec::new(),
+            _ => self.0.ledger.standings(&payers.allowances).await?,
+        };
         snapshot.saw(&payers, &standings);
-        for (allowance, standing) in payers.allowances.iter().zip(&standings) {
-            self.0.metrics.set_budget(&allowance.budget, allowance.limit, standing.spent, allowance.ends);
-        }
+        self.0.metrics.set_budgets(&payers.allowances, &standings);
         Ok(())
     }
 }

@@ -334,6 +334,12 @@ impl Identity {
 }
 
 impl Match {
+    /// Whether a call of the tool can match, for some project and caller.
+    pub fn may_take_tool(&self, name: &str) -> bool {
+        let named = self.tools.as_ref().is_none_or(|tools| tools.contains("*") || tools.contains(name));
+        named && self.endpoints.is_none()
+    }
+
     fn holds(&self, target: &Target, projects: &[String], caller: &str) -> bool {
         let tools = self.tools.as_ref().is_none_or(|tools| match target {
             Target::Tool(name) => tools.contains("*") || tools.contains(name),

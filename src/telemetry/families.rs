@@ -65,7 +65,7 @@ use Kind::{Counter, Gauge, Histogram};
 // Outcomes.
 families! {
     REQUESTS = "taskgate_requests_total" ["door", "tool", "route", "tier", "status"], Counter, Count,
-        "Requests that ended, by the tier that answered (none: logic alone) and how they ended.";
+        "Requests that ended, by how they ended and the tier that answered (none: logic alone, or nobody: rejected, failed, cancelled).";
     ATTEMPTS = "taskgate_attempts_total" ["model", "kind", "result"], Counter, Count,
         "Tries at a model, by why they were made and how they ended. Skipped ones were never sent.";
     CHECKS = "taskgate_checks_total" ["tool", "model", "result"], Counter, Count,

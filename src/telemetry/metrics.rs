@@ -6,20 +6,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use metrics::{Counter, Gauge, Histogram, KeyName, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use super::families::{self, Family, Kind};
 use super::handles::Handles;
+use super::zero::ToolFigures;
 use crate::chat::NanoUsd;
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::names::{BudgetName, ModelName, words};
 use crate::policy::{Location, Policy};
-use crate::request::{Door, Limit, Scope, Signals};
+use crate::request::{Allowance, Door, Limit, Scope, Signals, Standing};
 use crate::tasks;
 
 /// A cheap clone over one recorder.
@@ -63,6 +63,7 @@ struct Inner {
     gauges: Handles<Gauge>,
     histograms: Handles<Histogram>,
     process: metrics_process::Collector,
+    tools: OnceLock<Vec<ToolFigures>>,
     known: RwLock<Known>,
     /// When this process last knew all of the ledger; only servers look.
     level: Mutex<Option<Instant>>,
@@ -70,6 +71,8 @@ struct Inner {
     lost: AtomicU64,
     /// Every model that a spend gauge was set for: at midnight its sum is zero and the ledger no longer names it.
     spent: Mutex<BTreeSet<ModelName>>,
+    /// Every budget that has a limit in the gauges.
+    budgets: Mutex<BTreeSet<BudgetName>>,
 }
 
 /// What labels need of the policy.
@@ -115,10 +118,12 @@ impl Metrics {
             gauges: Handles::default(),
             histograms: Handles::default(),
             process,
+            tools: OnceLock::new(),
             known: RwLock::default(),
             level: Mutex::default(),
             lost: AtomicU64::default(),
             spent: Mutex::default(),
+            budgets: Mutex::default(),
         };
         let metrics = Self { inner: Arc::new(inner) };
         metrics.set(&families::BUILD_INFO, [env!("CARGO_PKG_VERSION")], 1.0);
@@ -163,32 +168,18 @@ impl Metrics {
         self.set(&families::CONFIG_RELOADED, [], 1.0);
         self.show_models(&old, 0.0);
         self.show_models(&self.known(), 1.0);
-        // A counter that first appears with money on it hides that money from `increase`, so each begins at zero.
-        for route in &policy.routes {
-            self.count(&families::CACHE_SAVED, [route.name.as_str()], 0);
-        }
         for (name, _) in policy.models.iter().filter(|(_, model)| policy.is_warmed(model)) {
             for result in WarmUp::ALL {
                 self.count(&families::WARM_UPS, [name.as_str(), result.as_str()], 0);
             }
         }
-        for model in policy.models.keys() {
-            for route in &policy.routes {
-                self.count(&families::COST, [model.as_str(), route.name.as_str()], 0);
-            }
-            self.count(&families::PRICE_LOOKUPS, [model.as_str(), self.pricing_of(model)], 0);
-        }
-        for budget in &policy.budgets {
-            self.count(&families::BUDGET_OVERRUN, [budget.name.as_str()], 0);
-        }
+        self.begin_at_zero(policy, self.inner.tools.get().map_or(&[], Vec::as_slice));
         self.spent().extend(policy.models.keys().cloned());
     }
 
-    /// Says which tools there are, so that their money, too, begins at zero.
-    pub fn set_tools<'a>(&self, tools: impl IntoIterator<Item = &'a str>) {
-        for tool in tools {
-            self.count(&families::TOOL_COST, [tool], 0);
-        }
+    /// Says once, before the first policy, which tools there are.
+    pub fn set_tools(&self, tools: impl IntoIterator<Item = ToolFigures>) {
+        self.inner.tools.get_or_init(|| tools.into_iter().collect());
     }
 
     /// A policy was read while the process ran.
@@ -245,11 +236,19 @@ impl Metrics {
         }
     }
 
-    /// How a budget stands in its present period.
-    pub fn set_budget(&self, budget: &BudgetName, limit: NanoUsd, spent: NanoUsd, ends: Timestamp) {
-        self.set(&families::BUDGET_LIMIT, [budget.as_str()], limit.0 as f64);
-        self.set(&families::BUDGET_SPENT, [budget.as_str()], spent.0 as f64);
-        self.set(&families::BUDGET_RESETS, [budget.as_str()], ends.as_second() as f64);
+    /// How the budgets stand in their present periods. One that is not named is none any more: it has no limit.
+    pub fn set_budgets(&self, allowances: &[Allowance], standings: &[Standing]) {
+        let now: BTreeSet<BudgetName> = allowances.iter().map(|allowance| allowance.budget.clone()).collect();
+        let before = std::mem::replace(&mut *self.inner.budgets.lock().unwrap_or_else(PoisonError::into_inner), now);
+        for gone in before.iter().filter(|name| !allowances.iter().any(|allowance| allowance.budget == **name)) {
+            self.set(&families::BUDGET_LIMIT, [gone.as_str()], 0.0);
+            self.set(&families::BUDGET_SPENT, [gone.as_str()], 0.0);
+        }
+        for (Allowance { budget, limit, ends, .. }, standing) in allowances.iter().zip(standings) {
+            self.set(&families::BUDGET_LIMIT, [budget.as_str()], limit.0 as f64);
+            self.set(&families::BUDGET_SPENT, [budget.as_str()], standing.spent.0 as f64);
+            self.set(&families::BUDGET_RESETS, [budget.as_str()], ends.as_second() as f64);
+        }
     }
 
     /// Counts of the store; a status that is not named has none.

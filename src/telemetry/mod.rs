@@ -7,6 +7,8 @@ mod handles;
 pub mod log;
 mod metrics;
 mod observe;
+mod zero;
 
 pub use families::{Shape, metric_names, metric_shapes};
 pub use metrics::{InFlight, Metrics, Period, Reload, WarmUp};
+pub use zero::ToolFigures;

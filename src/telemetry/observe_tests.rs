@@ -8,12 +8,13 @@ use uuid::Uuid;
 
 use super::super::families;
 use super::super::metrics::{Metrics, Period};
+use super::super::zero::ToolFigures;
 use crate::chat::{NanoUsd, Tokens, Usage, UsageSource};
 use crate::names::TierName;
 use crate::policy;
 use crate::request::{
-    Attempt, AttemptKind, AttemptResult, CacheUse, Complexity, Decision, Door, KeptBack, Limit, Measures, Outcome,
-    Rejection, RejectionCode, RequestId, Signals, Status, Target,
+    Allowance, Attempt, AttemptKind, AttemptResult, CacheUse, Complexity, Decision, Door, KeptBack, Limit, Measures,
+    Outcome, Rejection, RejectionCode, RequestId, Scope, Signals, Standing, Status, Target,
 };
 
 fn attempt(n: u32, model: &str, kind: AttemptKind, result: AttemptResult) -> Attempt {
@@ -241,8 +242,8 @@ fn a_server_that_lost_sight_of_the_ledger_shows_for_how_long() {
 fn a_policys_models_are_told_with_where_they_are_and_their_money_begins_at_zero() {
     let policy = |text: &str| policy::compile(text, "routing.yaml", &|_| None).policy.unwrap();
     let metrics = Metrics::install().unwrap();
+    metrics.set_tools([ToolFigures { name: "plan_sprint", asks_a_model: true }]);
     metrics.set_policy(&policy(policy::BUILT_IN));
-    metrics.set_tools(["plan_sprint"]);
     let info = |text: &str, model: &str, backend: &str, rest: &str| {
         assert_line(text, &format!(r#"taskgate_model_info{{model="{model}",backend="{backend}",{rest}"#));
     };
@@ -300,11 +301,23 @@ fn gauges_show_what_was_set_and_what_is_in_flight() {
     assert_line(&text, r#"taskgate_tasks{status="pending"} 3"#);
     assert_line(&text, r#"taskgate_tasks{status="completed"} 0"#);
     assert_line(&text, r#"taskgate_in_flight{door="cli"} 1"#);
-    metrics.set_budget(&"week".into(), NanoUsd(500), NanoUsd(400), "1970-01-08T00:00:00Z".parse().unwrap());
+    let ends = "1970-01-08T00:00:00Z".parse().unwrap();
+    let week = Allowance {
+        budget: "week".into(),
+        scope: Scope::All,
+        limit: NanoUsd(500),
+        begins: Timestamp::UNIX_EPOCH,
+        ends,
+    };
+    metrics.set_budgets(&[week], &[Standing { spent: NanoUsd(400), reserved: NanoUsd(50) }]);
     let text = metrics.render();
     assert_line(&text, r#"taskgate_budget_limit_nanousd{budget="week"} 500"#);
     assert_line(&text, r#"taskgate_budget_spent_nanousd{budget="week"} 400"#);
     assert_line(&text, r#"taskgate_budget_resets_timestamp_seconds{budget="week"} 604800"#);
+    metrics.set_budgets(&[], &[]);
+    let gone = metrics.render();
+    assert_line(&gone, r#"taskgate_budget_limit_nanousd{budget="week"} 0"#);
+    assert_line(&gone, r#"taskgate_budget_spent_nanousd{budget="week"} 0"#);
     metrics.set_spend(Period::Day, &[]);
     assert_line(&metrics.render(), r#"taskgate_spend_nanousd{model="gpt-4o",period="day"} 0"#);
     drop(held);

@@ -29,6 +29,7 @@ use crate::names::words;
 use crate::request::{Caller, Door, Measures, ProgressSink, Signals, Status, Target};
 use crate::store::{Change, Store};
 use crate::tasks::{Task, closest};
+use crate::telemetry::ToolFigures;
 
 /// Says what time it is.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -82,6 +83,11 @@ impl Toolbox {
 
     pub fn specs(&self) -> &[ToolSpec] {
         &self.inner.specs
+    }
+
+    /// What metrics are told of the tools.
+    pub fn figures() -> impl Iterator<Item = ToolFigures> {
+        Tool::ALL.iter().map(|tool| ToolFigures { name: tool.as_str(), asks_a_model: tool.asks_a_model() })
     }
 
     /// The result's keys, or why it cannot be done. A bug inside a tool is an error too, never a panic.

@@ -109,6 +109,29 @@ async fn a_good_file_takes_over_however_it_is_saved() {
     follows(&home.ledger().await, serving.pid(), &other).await;
 }
 
+/// An alert compares the gauges: a limit that stays would have it go on until the server ends.
+#[tokio::test]
+async fn a_budget_that_is_renamed_or_taken_out_has_no_limit_any_more() {
+    let budgets = |names: &[&str]| {
+        let each = names.iter().map(|name| format!("  - {{ name: {name}, limit_usd: 0.5, per: month }}\n"));
+        format!("{POLICY}budgets:\n{}", each.collect::<String>())
+    };
+    let home = Home::new().policy(&budgets(&["month", "other"]));
+    let (serving, file) = (Serving::start(&home).await, policy_file(&home));
+    let limit = |name: &str, nano: u64| format!("taskgate_budget_limit_nanousd{{budget=\"{name}\"}} {nano}");
+    serving.shows(&limit("month", 500_000_000)).await;
+    save(&file, &budgets(&["all", "other"]));
+    serving.shows(&limit("month", 0)).await;
+    serving.shows("taskgate_budget_spent_nanousd{budget=\"month\"} 0").await;
+    serving.shows(&limit("all", 500_000_000)).await;
+    save(&file, POLICY);
+    for gone in ["all", "other"] {
+        serving.shows(&limit(gone, 0)).await;
+    }
+    save(&file, &budgets(&["month"]));
+    serving.shows(&limit("month", 500_000_000)).await;
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_link_that_is_swapped_as_kubernetes_swaps_it_takes_over() {
