@@ -33,9 +33,7 @@ const ALL: Windows = Windows { range: "15m", rate: "10m" };
 const PAUSE: Windows = Windows { range: "4s", rate: "4s" };
 
 /// Panels that this load leaves at zero or empty, and why. Every other one must have something to show.
-const QUIET: [(&str, &str); 9] = [
-    ("How much is going on right now?", "nothing is, once the load has ended"),
-    ("What is in flight, by door?", "nothing is, once the load has ended"),
+const QUIET: [(&str, &str); 7] = [
     ("How many models are left alone?", "every breaker is closed, or open for a few seconds only"),
     ("Which models are left alone?", "closed is zero"),
     ("What share of requests fails?", "none does: a failing model leaves an answer from logic"),
