@@ -69,6 +69,7 @@ impl Run<'_> {
             if error.kind == Kind::FormatRefused
                 && self.inner.formats.refused(self.policy.identity(model), &request.format)
             {
+                self.settle_last().await;
                 continue;
             }
             let left = self.meter.attempt_time(Instant::now(), more);
