@@ -156,7 +156,7 @@ async fn run(inner: Arc<Inner>, ask: Ask, at: (CancellationToken, Beginning), ca
 }
 
 /// Decide, look up, try.
-async fn answer(inner: &Inner, ask: Ask, (cancel, beginning): (CancellationToken, Beginning)) -> (End, Reader) {
+async fn answer(inner: &Arc<Inner>, ask: Ask, (cancel, beginning): (CancellationToken, Beginning)) -> (End, Reader) {
     let _in_flight = inner.metrics.request_started(ask.signals.door);
     let snapshot = inner.snapshot();
     let policy = &snapshot.policy;

@@ -1,5 +1,7 @@
 //! The candidate loop: who is tried next, and what the request has used so far. One candidate is `call`'s matter.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +18,7 @@ use crate::request::{Ask, Attempt, AttemptKind, Candidate, Decision, KeptBack, P
 
 /// What one request is doing and has done.
 pub(super) struct Run<'a> {
-    pub inner: &'a Inner,
+    pub inner: &'a Arc<Inner>,
     pub snapshot: &'a Snapshot,
     pub policy: &'a Policy,
     pub route: &'a Route,
@@ -61,7 +63,7 @@ pub(super) struct Spent {
 
 impl<'a> Run<'a> {
     pub fn new(
-        inner: &'a Inner,
+        inner: &'a Arc<Inner>,
         (snapshot, route): (&'a Snapshot, &'a Route),
         ask: &'a Ask,
         decision: &'a Decision,

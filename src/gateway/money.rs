@@ -24,6 +24,10 @@ use crate::store::OpenRequest;
 /// Beyond what a request may take: for its end, and for a database that others hold.
 const LEASE_BEYOND: Duration = Duration::from_secs(60);
 
+/// How long a request waits for the database where it can go on without. Writing takes less than a millisecond; beyond
+/// this another process holds it.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Budgets in their present periods.
 struct Payers<'p> {
     budgets: Vec<&'p Budget>,
@@ -81,6 +85,9 @@ impl Run<'_> {
             decision: self.decision,
             policy_hash: &policy.hash,
         };
+        // Without a budget there is no limit that the call could break.
+        let is_free_to_go = payers.budgets.is_empty();
+        let patience = if is_free_to_go { patience.min(PATIENCE) } else { patience };
         let lease_until = attempt.started_at.checked_add(self.longest(model) + LEASE_BEYOND).unwrap_or(Timestamp::MAX);
         let asked = tokio::select! {
             biased;
@@ -99,13 +106,12 @@ impl Run<'_> {
             Ok(Err(error)) => error.message,
             Err(_) => "the database is busy".to_owned(),
         };
-        // Without a budget there is no limit that the call could break.
-        if payers.budgets.is_empty() {
+        if is_free_to_go {
             tracing::warn!(model = %name, "no money could be set aside for {name}: {failure}");
             return Ok(attempt);
         }
         let why = format!("No money could be set aside for {name}: {}.", failure.trim_end_matches('.'));
-        Err(self.skip(model, kind, AttemptResult::Skipped, why))
+        Err(self.keep_back(model, kind, Limit::Storage, why))
     }
 
     fn over_budget(
@@ -157,11 +163,16 @@ impl Run<'_> {
         }
     }
 
+    /// Whoever holds the database does not hold the request: beyond a moment, this is written while it goes on.
     async fn settle(&self, n: u32, cost: NanoUsd) {
-        if let Err(error) = self.inner.ledger.settle(self.beginning.id, n, cost).await {
-            // It stays set aside until the request is recorded.
-            tracing::warn!(request = %self.beginning.id, "attempt {n} could not be settled yet: {error}");
-        }
+        let (inner, request) = (self.inner.clone(), self.beginning.id);
+        let settling = self.inner.requests.spawn(async move {
+            if let Err(error) = inner.ledger.settle(request, n, cost).await {
+                // It stays set aside until the request is recorded.
+                tracing::warn!(%request, "attempt {n} could not be settled yet: {error}");
+            }
+        });
+        let _ = timeout(PATIENCE.min(self.time_left()), settling).await;
     }
 }
 

@@ -7,11 +7,12 @@ use proptest::prelude::*;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::chat::{Capability, ChatRequest, Format};
 use crate::error::Kind;
 use crate::gateway::PlannedCall;
 use crate::gateway::fixtures::{self, Kept, Script, Step, ask, budget, policy, with_route};
 use crate::policy::{Limits, Route};
-use crate::request::{Ask, AttemptResult as How, Exclusion, Outcome, Progress, Scope, Status};
+use crate::request::{Ask, AttemptResult as How, Exclusion, Outcome, Progress, Render, Scope, Status};
 use crate::telemetry::Metrics;
 
 /// What a call of `big` costs that reports what the fixtures report.
@@ -173,6 +174,58 @@ async fn between_two_tries_of_one_model_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn and_between_two_answer_formats() {
+    let mut policy = Policy { budgets: day(worst_case() + worst_case() / 2), ..policy() };
+    policy.models.get_mut("big").unwrap().spec.capabilities = [Capability::JsonObject].into();
+    let world = world_of(policy, [("big", vec![Step::Fails(Kind::FormatRefused), Step::Says("bad")])]);
+    let plain = ask(CancellationToken::new());
+    let render: Render = Arc::new(move |spec, rejections| {
+        let request = (plain.render)(spec, rejections)?;
+        Ok(ChatRequest { format: Format::JsonObject, ..request })
+    });
+    let outcome = world.gateway.complete(Ask { render, ..ask(CancellationToken::new()) }).await.0;
+    assert_eq!(trail(&outcome)[..2], [("big", How::UpstreamError, None), ("big", How::Rejected, None)]);
+    assert!(world.all_settled());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_set_aside_for_others_is_told() {
+    let world = world(day(worst_case() + 1), [("big", vec![Step::Slow(Duration::from_secs(5))])]);
+    let second = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        world.ask().await
+    };
+    let (_, second) = tokio::join!(world.ask(), second);
+    let (told, aside) = (second.attempts[0].failure.as_deref().unwrap(), NanoUsd(worst_case()));
+    assert!(told.contains(&format!(" left ({aside} set aside for calls under way) and begins anew on ")), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_held_database_is_waited_for_a_moment_where_no_budget_needs_it() {
+    let world = world(vec![], []);
+    *world.kept.4.lock().unwrap() = Duration::from_secs(60);
+    let outcome = world.ask().await;
+    assert_eq!(trail(&outcome), [("big", How::Accepted, None)]);
+    assert!(outcome.latency < Duration::from_secs(2), "{:?}", outcome.latency);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_settled_at_once_is_settled_while_the_request_goes_on() {
+    let seconds = Duration::from_secs;
+    let steps = [("big", vec![Step::Slow(seconds(35))]), ("small", vec![Step::Slow(seconds(5))])];
+    let world = world(vec![], steps);
+    let held = async {
+        tokio::time::sleep(seconds(10)).await;
+        *world.kept.4.lock().unwrap() = seconds(3);
+    };
+    let (outcome, ()) = tokio::join!(world.ask(), held);
+    assert_eq!(trail(&outcome), [("big", How::Timeout, None), ("small", How::Accepted, None)]);
+    assert!(outcome.latency < seconds(37), "{:?}", outcome.latency);
+    let set_aside = world.kept.2.lock().unwrap();
+    assert_eq!(set_aside.iter().map(|one| (one.settled, one.closed)).collect::<Vec<_>>(), [(1, 1)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_panics_costs_what_was_set_aside() {
     let long = "a text that is long enough for a note of progress, which comes every twenty tokens or so, each of them four bytes";
     let world = world(vec![], [("big", vec![Step::Says(long)])]);
@@ -229,7 +282,7 @@ async fn when_nothing_can_be_set_aside_no_budget_is_risked() {
     };
     let held = world_with(day(1_000_000_000));
     let outcome = held.ask().await;
-    assert_eq!(trail(&outcome), [("big", How::Skipped, None), ("small", How::Accepted, None)]);
+    assert_eq!(trail(&outcome), [("big", How::Skipped, Some(Limit::Storage)), ("small", How::Accepted, None)]);
     assert_eq!(
         outcome.attempts[0].failure.as_deref(),
         Some("No money could be set aside for big: The disk is full: nothing was saved.")

@@ -65,6 +65,8 @@ words!(
         Budget => "budget",
         /// The second tries that the policy allows a process.
         Retries => "retries",
+        /// The database, which could not be asked for its money.
+        Storage => "storage",
     }
 );
 

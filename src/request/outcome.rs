@@ -138,6 +138,7 @@ impl Outcome {
 fn kind_of(result: AttemptResult, kept_back: Option<Limit>) -> Kind {
     match (result, kept_back) {
         (AttemptResult::Skipped, Some(Limit::Budget)) => Kind::OverBudget,
+        (AttemptResult::Skipped, Some(Limit::Storage)) => Kind::Storage,
         (AttemptResult::Skipped, Some(_)) => Kind::RateLimited,
         (AttemptResult::RateLimited, _) => Kind::UpstreamBusy,
         (AttemptResult::Timeout, _) => Kind::UpstreamTimeout,

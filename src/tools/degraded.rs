@@ -20,9 +20,10 @@ pub(super) fn error(outcome: &Outcome, policy: &Policy) -> String {
     {
         return ended(why);
     }
-    // Of what was passed over, only money is the reader's to see to.
-    let matters =
-        |attempt: &&Attempt| attempt.result != AttemptResult::Skipped || attempt.kept_back == Some(Limit::Budget);
+    // Of what was passed over, only money is the reader's to see to, and the database that is asked for it.
+    let matters = |attempt: &&Attempt| {
+        attempt.result != AttemptResult::Skipped || matches!(attempt.kept_back, Some(Limit::Budget | Limit::Storage))
+    };
     let failed: Vec<&Attempt> = outcome.attempts.iter().filter(matters).collect();
     if only_local_and_unreachable(outcome, &failed, policy) {
         return NOT_RUNNING.to_owned();
