@@ -136,6 +136,13 @@ impl<'a> Run<'a> {
         (own < start, own.abs_diff(start), place)
     }
 
+    /// Whether a model that is left alone for the moment would usually have been asked before this one.
+    pub fn passed_over(&self, model: &ModelName) -> bool {
+        let own = self.candidates().find(|candidate| candidate.model == *model);
+        let own = own.map(|candidate| self.usual_place(candidate));
+        own.is_some_and(|own| self.decision.left_alone().any(|other| self.usual_place(other) < own))
+    }
+
     /// The route's temperature, where the request has none of its own.
     pub fn dressed(&self, request: ChatRequest) -> ChatRequest {
         ChatRequest { temperature: request.temperature.or(self.route.temperature), ..request }

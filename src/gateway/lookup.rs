@@ -6,12 +6,14 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::dispatch::Run;
 use crate::cache::{CacheKey, CachedAnswer, Follower, Found, KeyParts, Lead, Next};
-use crate::request::{AttemptResult, CacheMode, CacheUse, Piece, Progress, Sink, Verdict};
+use crate::names::ModelName;
+use crate::request::{Attempt, AttemptResult, CacheMode, CacheUse, Piece, Progress, Sink, Verdict};
 
 /// How the wait for another's call ended.
 enum Waited {
@@ -138,12 +140,32 @@ impl Run<'_> {
     /// Asks, whatever is kept, and keeps the new answer in its place. One that a check rejected was the caller's alone.
     async fn ask_and_keep(&mut self, key: CacheKey) -> Option<CachedAnswer> {
         self.reading.keeps = true;
-        let answer = self.ask_candidates().await;
+        let answer = self.ask_candidates().await?;
+        let answer = CachedAnswer { ttl: self.good_for(&answer), ..answer };
         let rejected = self.attempts.last().is_some_and(|last| last.result == AttemptResult::Rejected);
-        if let Some(answer) = answer.as_ref().filter(|answer| answer.is_whole() && !rejected) {
+        if answer.is_whole() && !rejected {
             self.snapshot.answers.keep(key, answer.clone()).await;
         }
-        answer
+        Some(answer)
+    }
+
+    /// An answer that stands in for another model's is kept as long as that one would be left alone: while it is down,
+    /// the same question costs no second call, and soon after it is well again it is asked.
+    fn good_for(&self, answer: &CachedAnswer) -> Duration {
+        let ttl = self.route.cache_ttl;
+        if self.stands_in(&answer.model) { ttl.min(self.policy.breaker.open) } else { ttl }
+    }
+
+    /// Whether another model was to answer before this one, and could not for the moment. One whose answer was rejected,
+    /// or whose context is too small for the question, would not do better at another.
+    fn stands_in(&self, model: &ModelName) -> bool {
+        let others = self.attempts.iter().filter(|attempt| attempt.model != *model);
+        let mut last_of_each = others.filter(|attempt| {
+            let later = self.attempts.iter().skip(attempt.n as usize);
+            later.into_iter().all(|later| later.model != attempt.model)
+        });
+        let failed = |row: &Attempt| !matches!(row.result, AttemptResult::Rejected | AttemptResult::Context);
+        last_of_each.any(failed) || self.passed_over(model)
     }
 
     fn accepts(&self, kept: &CachedAnswer) -> bool {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::*;
 use crate::chat::NanoUsd;
 use crate::error::Kind;
-use crate::gateway::fixtures::{Step, World, ask, policy, text, trail, with_route, world};
+use crate::gateway::fixtures::{self, Step, World, ask, policy, text, trail, with_route, world};
+use crate::gateway::parts::Beginning;
 use crate::policy::Policy;
 use crate::request::{
     Ask, AttemptKind as Why, AttemptResult as How, Completion, Outcome, Rejection, RejectionCode, Status, Target,
@@ -114,6 +115,73 @@ async fn a_rejected_or_half_answer_is_never_kept() {
     let long = self::world(cached(policy()), [("small", vec![Step::Long("as far as it may")])]);
     assert_eq!(long.ask().await.0.status, Status::Ok, "its check lets it pass");
     assert_eq!(long.ask().await.0.cache, CacheUse::Miss);
+}
+
+/// What answers, and for how long that is given to those who ask later.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_stands_in_for_anothers_is_kept_for_a_moment_only() {
+    let hosted_first = || with_route(cached(policy()), |route| route.thresholds = [("hosted".into(), 0.0)].into());
+    let small_has_no_room = || {
+        let mut policy = cached(policy());
+        policy.models.get_mut("small").unwrap().spec.context = crate::chat::Tokens(1);
+        policy
+    };
+    let fails = || vec![Step::Fails(Kind::UpstreamFailed)];
+    let (open, whole) = (policy().breaker.open, 600 * SECOND);
+    let cases = [
+        ("of its own", cached(policy()), ("small", vec![]), "small", whole),
+        ("after a rejection", cached(policy()), ("small", vec![Step::Says("bad")]), "big", whole),
+        (
+            "after a second try",
+            cached(policy()),
+            ("small", vec![Step::Fails(Kind::UpstreamUnreachable)]),
+            "small",
+            whole,
+        ),
+        ("a question too long", small_has_no_room(), ("small", vec![]), "big", whole),
+        ("up, after a failure", cached(policy()), ("small", fails()), "big", open),
+        ("down, after a failure", hosted_first(), ("big", fails()), "small", open),
+    ];
+    for (what, policy, steps, model, ttl) in cases {
+        let world = world(policy, [steps]);
+        let asked = ask(CancellationToken::new());
+        let render: crate::request::Render = Arc::new(move |spec, rejections| match spec.context.0 {
+            1 => Err(crate::request::TooLong { needed: crate::chat::Tokens(2), room: spec.context }),
+            _ => (asked.render)(spec, rejections),
+        });
+        let asked = Ask { render, ..ask(CancellationToken::new()) };
+        let key = kept_by(&world, asked).await;
+        let expected = Some((model.to_owned(), ttl));
+        assert_eq!(key, expected, "{what}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_is_one_that_is_given_while_the_other_is_left_alone() {
+    let mut policy = cached(policy());
+    policy.breaker.consecutive_timeouts = 1;
+    policy.retry.max_per_model = 1;
+    let world = world(policy, [("small", vec![Step::Fails(Kind::UpstreamUnreachable)])]);
+    let other = Ask { cache: CacheMode::NoStore, ..ask(CancellationToken::new()) };
+    assert_eq!(trail(&world.gateway.complete(other).await.0).len(), 2);
+    let (open, kept) = (self::policy().breaker.open, kept_by(&world, ask(CancellationToken::new())).await);
+    assert_eq!(kept, Some(("big".to_owned(), open)));
+    assert_eq!(world.script.called(), ["small", "big", "big"], "small was left alone");
+}
+
+/// Who answered, and how long that is kept.
+async fn kept_by(world: &World, ask: Ask) -> Option<(String, Duration)> {
+    let asked =
+        Ask { signals: ask.signals.clone(), render: ask.render.clone(), ..fixtures::ask(CancellationToken::new()) };
+    assert_eq!(world.gateway.complete(ask).await.0.status, Status::Ok);
+    let (snapshot, beginning) = (world.gateway.0.snapshot(), Beginning::now());
+    let decision = world.gateway.explain(&asked.signals);
+    let at = (CancellationToken::new(), beginning);
+    let run = Run::new(&world.gateway.0, (&snapshot, &snapshot.policy.routes[0]), &asked, &decision, at);
+    match snapshot.answers.look(run.key()).await {
+        Found::Kept(answer) => Some((answer.model.to_string(), answer.ttl)),
+        Found::InFlight(_) | Found::Nothing(_) => None,
+    }
 }
 
 #[tokio::test(start_paused = true)]
