@@ -15,6 +15,9 @@ use super::Usage;
 
 const NANO_PER_USD: i64 = 1_000_000_000;
 const TOKENS_PER_PRICE: i128 = 1_000_000;
+/// What an amount has of them at least, and at most.
+const CENTS: u32 = 2;
+const DECIMALS: u32 = 9;
 
 /// An amount of money in nano-dollars (1 USD = 1,000,000,000).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -35,6 +38,35 @@ impl NanoUsd {
         Decimal::new(self.0, 9).normalize()
     }
 
+    /// Side by side, with as many decimals as it takes to see the first of them, and to tell apart those that differ:
+    /// "$0.0072 of $0.0072" explains nothing.
+    pub fn apart<const N: usize>(amounts: [Self; N]) -> [String; N] {
+        let shown = |decimals| amounts.map(|amount| amount.shown(decimals));
+        let is_clear = |texts: &[String; N]| {
+            let pairs = (0..N).flat_map(|one| (0..one).map(move |other| (one, other)));
+            pairs.into_iter().all(|(one, other)| amounts[one] == amounts[other] || texts[one] != texts[other])
+        };
+        let fewest = amounts.first().map_or(CENTS, |first| first.decimals());
+        (fewest..DECIMALS).map(shown).find(is_clear).unwrap_or_else(|| shown(DECIMALS))
+    }
+
+    /// How many say enough of it alone.
+    fn decimals(self) -> u32 {
+        let amount = self.as_usd().abs();
+        if amount >= Decimal::ONE {
+            return CENTS;
+        }
+        amount.round_sf(2).unwrap_or(amount).normalize().scale().max(CENTS)
+    }
+
+    fn shown(self, decimals: u32) -> String {
+        let amount = self.as_usd().abs().round_dp(decimals);
+        // Where others are told to the nano-dollar, "$20.00" is still that.
+        let decimals = if amount >= Decimal::ONE { amount.normalize().scale().max(CENTS) } else { decimals };
+        let (sign, decimals) = (if self.0 < 0 { "-" } else { "" }, decimals as usize);
+        format!("{sign}${amount:.decimals$}")
+    }
+
     pub fn saturating_add(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
     }
@@ -43,12 +75,7 @@ impl NanoUsd {
 impl fmt::Display for NanoUsd {
     /// Cents where cents say enough, more digits for small amounts: "$1.25", "$0.00042".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (sign, amount) = if self.0 < 0 { ("-", self.as_usd().abs()) } else { ("", self.as_usd()) };
-        if amount.is_zero() || amount >= Decimal::ONE {
-            return write!(f, "{sign}${:.2}", amount.round_dp(2));
-        }
-        let short = amount.round_sf(2).unwrap_or(amount).normalize();
-        if short.scale() <= 2 { write!(f, "{sign}${short:.2}") } else { write!(f, "{sign}${short}") }
+        f.write_str(&self.shown(self.decimals()))
     }
 }
 
@@ -153,11 +180,36 @@ mod tests {
     }
 
     #[test]
+    fn amounts_that_differ_are_told_apart() {
+        let shown = |amounts: [i64; 3]| NanoUsd::apart(amounts.map(NanoUsd)).join(" ");
+        let cases = [
+            ([7_210_000, 7_190_000, 7_200_000], "$0.00721 $0.00719 $0.00720"),
+            ([7_200_000, 7_200_000, 7_200_000], "$0.0072 $0.0072 $0.0072"),
+            ([20_020_000, 18_000_000, 18_000_000], "$0.020 $0.018 $0.018"),
+            ([4_100_000, 700_000, 20_000_000_000], "$0.0041 $0.0007 $20.00"),
+            ([17_000_000_000, 0, 20_000_000_000], "$17.00 $0.00 $20.00"),
+            ([1_000_000_001, 1_000_000_000, 0], "$1.000000001 $1.00 $0.000000000"),
+            ([-20_000_000, 0, 20_000_000], "-$0.02 $0.00 $0.02"),
+        ];
+        for (amounts, expected) in cases {
+            assert_eq!(shown(amounts), expected);
+        }
+    }
+
+    #[test]
     fn more_than_nine_decimals_are_refused() {
         assert_eq!(NanoUsd::from_usd(Decimal::from_str("0.0000000001").unwrap()), None);
     }
 
     proptest! {
+        #[test]
+        fn whatever_differs_is_told_apart(one in 0i64..1 << 40, beyond in 0i64..1 << 40, near in 0i64..20) {
+            for other in [one + beyond, one + near] {
+                let [a, b] = NanoUsd::apart([NanoUsd(one), NanoUsd(other)]);
+                prop_assert_eq!(a == b, one == other, "{} {}", a, b);
+            }
+        }
+
         #[test]
         fn splitting_a_call_never_makes_it_cheaper(a in 0u64..1 << 40, b in 0u64..1 << 40, nano in 0i64..1 << 40) {
             let price = Price { input: NanoUsd(nano), cached_input: NanoUsd(nano), output: NanoUsd(nano) };

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::decide::View;
+use crate::chat::NanoUsd;
 use crate::limit::Spent;
 use crate::names::BudgetName;
 use crate::policy::{Budget, Model, Policy, WhenSpent};
@@ -104,7 +105,8 @@ fn is_spent(budget: &Budget, view: &View) -> bool {
 fn standing(policy: &Policy, budget: &Budget, view: &View) -> Option<String> {
     let Spent { amount, until } = view.spent.get(&budget.name)?;
     let anew = until.to_zoned(policy.time_zone.clone()).date();
-    Some(format!("`{}` has spent {amount} of {} and begins anew on {anew}", budget.name, budget.limit))
+    let [amount, limit] = NanoUsd::apart([*amount, budget.limit]);
+    Some(format!("`{}` has spent {amount} of {limit} and begins anew on {anew}", budget.name))
 }
 
 #[cfg(test)]

@@ -93,7 +93,7 @@ fn a_budget_that_runs_low_is_told_to_those_that_it_pays_for() {
         let decision = decided(budgets(), &[("mine", spent), ("other", spent)]);
         texts(&decision, "budget_low").join("|")
     };
-    assert_eq!(told(80), "Budget `mine` has spent $0.00000008 of $0.0000001 and begins anew on 2026-12-01.");
+    assert_eq!(told(80), "Budget `mine` has spent $0.00000008 of $0.00000010 and begins anew on 2026-12-01.");
     assert_eq!((told(79), told(100)), (String::new(), String::new()), "not yet, and no more");
 }
 

@@ -161,8 +161,9 @@ impl Run<'_> {
                 Err(End::Stop { why: format!("The {} attempts of this request are used up.", envelope.max_attempts) })
             }
             Err(Exhausted::Money) => {
-                let (name, limit) = (&model.spec.name, envelope.max_cost);
-                let why = format!("{name} could cost {worst_case}; this request may spend {limit} in all.");
+                let name = &model.spec.name;
+                let [cost, left, limit] = NanoUsd::apart([worst_case, self.meter.unspent(), envelope.max_cost]);
+                let why = format!("{name} could cost {cost}; this request has {left} of {limit} left.");
                 Err(self.skip(model, kind, AttemptResult::Skipped, why))
             }
         }

@@ -52,6 +52,11 @@ impl Meter {
         self.spent += cost;
     }
 
+    /// What the next attempt may cost at most.
+    pub fn unspent(&self) -> NanoUsd {
+        (self.envelope.max_cost - self.spent).max(NanoUsd::ZERO)
+    }
+
     pub fn left(&self, now: Instant) -> Duration {
         self.envelope.deadline.saturating_sub(now.saturating_duration_since(self.started))
     }

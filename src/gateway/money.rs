@@ -54,8 +54,8 @@ impl Snapshot {
     fn saw(&self, payers: &Payers<'_>, standings: &[Standing]) {
         for ((budget, allowance), standing) in payers.budgets.iter().zip(&payers.allowances).zip(standings) {
             if self.purse().saw(budget, allowance, *standing) {
-                let Budget { name, limit, per, .. } = budget;
-                let spent = standing.spent;
+                let Budget { name, per, .. } = budget;
+                let [spent, limit] = NanoUsd::apart([standing.spent, budget.limit]);
                 tracing::warn!(budget = %name, "budget `{name}` has spent {spent} of its {limit} for this {}", per.as_str());
             }
         }
@@ -203,8 +203,13 @@ impl<'p> Payers<'p> {
         let Allowance { budget: name, limit, ends, .. } = allowance;
         let left = (*limit - standing.spent - standing.reserved).max(NanoUsd::ZERO);
         let anew = ends.to_zoned(zone.clone()).date();
+        let [cost, left, limit] = NanoUsd::apart([worst_case, left, *limit]);
+        let aside = match standing.reserved {
+            NanoUsd::ZERO => String::new(),
+            aside => format!(" ({aside} set aside for calls under way)"),
+        };
         let why = format!(
-            "{model} could cost {worst_case}; budget `{name}` has {left} of {limit} left and begins anew on {anew}."
+            "{model} could cost {cost}; budget `{name}` has {left} of {limit} left{aside} and begins anew on {anew}."
         );
         (why, (budget.when_spent == WhenSpent::Reject).then_some(*ends))
     }

@@ -125,11 +125,19 @@ fn is_no_http(error: &reqwest::Error) -> bool {
 }
 
 fn slow(who: &str, waiting: Waiting, limit: Duration) -> String {
+    let limit = rounded(limit);
     match waiting {
         Waiting::FirstToken => format!("{who} said nothing within {limit:?}"),
         Waiting::NextToken => format!("{who} paused for longer than {limit:?}"),
         Waiting::End => format!("{who} was not done within {limit:?}"),
     }
+}
+
+/// What was left of a request's time is known to the nanosecond, which says nothing to anyone.
+fn rounded(time: Duration) -> Duration {
+    let step: u128 = if time < Duration::from_secs(1) { 1 } else { 100 };
+    let millis = (time.as_millis() + step / 2) / step * step;
+    Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
 }
 
 fn advice(advice: Advice, call: &Call<'_>) -> String {

@@ -36,7 +36,10 @@ async fn a_process_that_is_killed_in_a_call_is_charged_what_it_had_set_aside() {
     let mut next = scene.home.mcp().await;
     scene.local_model().reply("I would rather not.");
     let plan = next.call("plan_sprint", json!({"sprint_name": "Sprint 1"})).await.result();
-    says(plan["error"].as_str().unwrap(), &["gpt-4o could cost $0.0", "budget `day` has $0.00", "of $0.015 left"]);
+    says(
+        plan["error"].as_str().unwrap(),
+        &["gpt-4o could cost $0.0", "budget `day` has $0.00", "of $0.015", "set aside"],
+    );
     let store = Store::open(&scene.home.database()).await.unwrap();
     let later = Timestamp::now() + Duration::from_secs(3_600);
     let mut lost = Vec::new();
@@ -74,7 +77,7 @@ async fn a_spent_budget_sends_what_it_would_pay_for_to_the_free_model_and_explai
     let held_back = ledger.attempts().await;
     assert_eq!(told(&held_back), [(HOSTED, "first", "skipped"), (LOCAL, "fallback", "accepted")]);
     let why = held_back[0].failure.as_deref().unwrap();
-    says(why, &["gpt-4o could cost $0.0", "budget `day` has $0.00", " of $0.015 left"]);
+    says(why, &["gpt-4o could cost $0.0", "budget `day` has $0.00", " of $0.015", "set aside"]);
     go.send(true).unwrap();
     let first = scene.session.response(first).await["result"]["structuredContent"].clone();
     assert_eq!((&first["status"], &first["routing"]["model"]), (&json!("ok"), &json!(HOSTED)), "{first}");
@@ -102,7 +105,7 @@ async fn one_that_rejects_answers_from_logic_alone_and_says_why() {
     scene.local_model().reply(GOOD);
     let plan = scene.session.call("plan_sprint", json!({"sprint_name": "Sprint 1"})).await.result();
     assert_eq!(plan["status"], "degraded");
-    says(plan["error"].as_str().unwrap(), &["gpt-4o could cost", "budget `day` has $0.005 of $0.005 left"]);
+    says(plan["error"].as_str().unwrap(), &["gpt-4o could cost", "budget `day` has $0.005", " of $0.005"]);
     assert_eq!(scene.upstream.count(), 0);
     assert_eq!(scene.analyze().await["status"], "ok", "who begins at the free model needs no money");
 }
