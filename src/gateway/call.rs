@@ -347,6 +347,8 @@ fn usage(answer: &Answer, request: &ChatRequest) -> (Usage, UsageSource) {
     }
     let Err(error) = &answer.result else { return (estimate, UsageSource::Estimated) };
     match error.kind {
+        // Whatever came then, a model was at work.
+        _ if !written.is_empty() => (estimate, UsageSource::Estimated),
         // It never reached a model.
         Kind::UpstreamUnreachable
         | Kind::UpstreamBusy
@@ -355,7 +357,6 @@ fn usage(answer: &Answer, request: &ChatRequest) -> (Usage, UsageSource) {
         | Kind::ContextTooLong
         | Kind::FormatRefused => (Usage::default(), UsageSource::Estimated),
         Kind::UpstreamTimeout | Kind::UpstreamCut | Kind::Cancelled => (estimate, UsageSource::Estimated),
-        _ if !written.is_empty() => (estimate, UsageSource::Estimated),
         _ => (Usage::default(), UsageSource::Unknown),
     }
 }

@@ -60,6 +60,11 @@ fn what_is_paid_for_follows_from_what_was_reported_and_heard() {
             (7, 31, Reported),
         ),
         ("the prompt of a stall was read", settled(Err(Kind::UpstreamTimeout), None), (asked, 0, Estimated)),
+        (
+            "a limit in the middle of an answer",
+            settled(Err(Kind::UpstreamBusy), Some(reply(&thirty, None))),
+            (asked, 30, Estimated),
+        ),
         ("nobody was reached", settled(Err(Kind::UpstreamUnreachable), None), (0, 0, Estimated)),
         ("a server error may have cost something", settled(Err(Kind::UpstreamFailed), None), (0, 0, Unknown)),
     ];
