@@ -33,10 +33,10 @@ pub(super) async fn send(
             let mut reader = Reader { clock, bounds: sender.bounds(), is_stream, any_event: false, progress, listener };
             reader.read(response).await
         }
-        // Some servers know no streams and answer whole.
+        // Some servers know no streams and answer whole: not a word of it is there before its end.
         ContentType::Json => {
             let most = sender.bounds().whole;
-            let body = clock.wait(Waiting::End, read::whole(response, most)).await??;
+            let body = clock.wait(Waiting::FirstToken, read::whole(response, most)).await??;
             whole::hear(Wire::parse(&body)?, progress, most, listener).await
         }
         ContentType::Other => Err(Trouble::WrongType),
