@@ -19,6 +19,7 @@
 //! ## Invariants
 //! - Exactly one `request::Outcome` per request, also when the caller goes away.
 //! - Money is integer nano-dollars; one row per attempt.
+//! - Who reads an answer as it comes sees the stream of one model: nobody else is asked after its first word.
 //! - A model's answer never writes; only the caller's tool call does.
 //! - No secret and no task text in logs, metrics, errors or the ledger.
 

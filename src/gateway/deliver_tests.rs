@@ -179,8 +179,9 @@ async fn the_deadline_ends_the_wait_for_the_first_word_and_not_the_stream() {
         )
     };
     let long = world(hosted_first(), [("big", vec![beats(10, 6)])]);
-    let (outcome, told) = streamed(&long, Duration::ZERO).await;
+    let ((outcome, told), along) = tokio::join!(streamed(&long, Duration::ZERO), later(&long, SECOND));
     assert_eq!((outcome.status, outcome.latency.as_secs(), told.endings), (Status::Ok, 70, vec![None]));
+    assert_eq!((along.0.cache, along.1.endings), (CacheUse::Shared, vec![None]), "nor does another's, read along");
     let endless = world(hosted_first(), [("big", vec![beats(10, 60)])]);
     let (outcome, told) = streamed(&endless, Duration::ZERO).await;
     assert_eq!((outcome.status, told.endings), (Status::Partial, vec![Some(Kind::UpstreamTimeout)]));
@@ -336,6 +337,33 @@ async fn a_stream_that_its_allowance_ended_is_whole_for_those_who_read_along_and
     let (_, second) = tokio::join!(later(&world, Duration::ZERO), later(&world, SECOND));
     assert_eq!((second.0.cache, second.1.endings), (CacheUse::Shared, vec![None]));
     assert_eq!(streamed(&world, Duration::ZERO).await.0.cache, CacheUse::Miss);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_allowance_ended_before_a_word_was_shown_is_nobody_elses_answer() {
+    let long = || Step::Long("as far as it may");
+    let world = world(hosted_first(), [("big", vec![long(), long(), long(), long()])]);
+    let (_, second) = tokio::join!(streamed(&world, Duration::ZERO), streamed(&world, Duration::ZERO));
+    assert_eq!((second.0.status, second.0.cache), (Status::Ok, CacheUse::Miss));
+    let whole = || world.gateway.complete(chat(None));
+    let (_, second) = tokio::join!(whole(), whole());
+    assert_eq!((second.0.cache, world.script.called().len()), (CacheUse::Miss, 4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_would_read_along_gives_up_when_no_word_comes_in_its_own_time() {
+    let late = Step::Streams(vec![Beat::Pause(18 * SECOND), Beat::Says("late")], stops());
+    let world = world(hosted_first(), [("big", vec![late])]);
+    let hurried = async {
+        tokio::time::sleep(SECOND).await;
+        let policy = with_route(hosted_first(), |route| route.envelope.deadline = 10 * SECOND);
+        world.gateway.follow(Arc::new(policy));
+        streamed(&world, Duration::ZERO).await
+    };
+    let (first, (second, told)) = tokio::join!(streamed(&world, Duration::ZERO), hurried);
+    assert_eq!((first.0.status, second.status), (Status::Ok, Status::Failed));
+    assert_eq!((told.pieces.len(), told.endings), (0, vec![Some(Kind::DeadlineExceeded)]));
+    assert!(second.latency < 11 * SECOND, "{:?}", second.latency);
 }
 
 #[tokio::test(start_paused = true)]

@@ -29,7 +29,7 @@ use crate::request::{
 };
 
 pub use kept::{Kept, SetAside};
-pub use streams::{Beat, Tail, Told, read};
+pub use streams::{Beat, STATUS, Tail, Told, read, read_into};
 pub use world::{World, text, trail, world};
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -41,6 +41,8 @@ mod record;
 mod rehearse;
 mod retry;
 mod settle;
+#[cfg(test)]
+mod stream_properties;
 
 pub use complete::Gateway;
 pub use decide::{Setback, View, decide, may_follow};

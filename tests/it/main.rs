@@ -23,6 +23,7 @@ mod series;
 mod server;
 mod simulate;
 mod sleepers;
+mod streams;
 #[path = "../real/taskgate.rs"]
 mod taskgate;
 mod tidy;
