@@ -53,7 +53,7 @@ models:
     capabilities: [{local_capabilities}]
     price: {{ input: 0, output: 0 }}
     limits: {{ concurrency: 1 }}
-    timeouts: {{ connect: 10s, first_token: 150s, idle: 60s, total: 200s }}
+    timeouts: {{ connect: 10s, first_token: 400s, idle: 120s, total: 500s }}
   gpt-4o:
     backend: openai
     context_tokens: 128000
@@ -74,7 +74,7 @@ routes:
   - name: local_first
     match: {{ tools: [\"*\"] }}
     tier: local
-envelope: {{ deadline: 240s }}
+envelope: {{ deadline: 560s }}
 retry: {{ max_per_model: 2, initial: 50ms, max: 200ms }}
 "
     )

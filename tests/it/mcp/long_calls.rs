@@ -131,7 +131,7 @@ async fn a_signal_ends_it_soon_and_what_was_spent_is_written_down() {
     assert!(killed.success());
     let mut log_of = session;
     let log = log_of.log().await;
-    // The model was given 150 s, and the end of the input waits for 60 s.
+    // The model was given 400 s, and the end of the input waits for 60 s.
     assert!(told.elapsed() < Duration::from_secs(40), "{:?}: {log}", told.elapsed());
     let (_, status) = log_of.end().await;
     assert!(status.success(), "{status}: {log}");
