@@ -1,6 +1,6 @@
 //! Two processes on one database, each sending as fast as it can: nothing is lost, nothing is locked, no id comes twice.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use serde_json::{Value, json};
 
@@ -9,20 +9,25 @@ use crate::binary::{Home, Session};
 /// Creates and updates of each process.
 const EACH: usize = 500;
 
-/// Sends everything at once and reads the results in the order of asking.
-async fn all(session: &mut Session, tool: &str, calls: impl Iterator<Item = Value>) -> Vec<Value> {
-    let mut ids = Vec::new();
-    for arguments in calls {
-        ids.push(session.ask(tool, arguments).await);
-    }
-    let mut results = Vec::new();
-    for id in ids {
+/// Calls of each process that are under way at once: enough that both always want to write, and few enough that the last
+/// one comes to its turn also where each write takes long.
+const AT_ONCE: usize = 100;
+
+/// Sends as fast as it is allowed to and reads the results in the order of asking.
+async fn all(session: &mut Session, tool: &str, mut calls: impl Iterator<Item = Value>) -> Vec<Value> {
+    let (mut under_way, mut results) = (VecDeque::new(), Vec::new());
+    loop {
+        while under_way.len() < AT_ONCE
+            && let Some(arguments) = calls.next()
+        {
+            under_way.push_back(session.ask(tool, arguments).await);
+        }
+        let Some(id) = under_way.pop_front() else { return results };
         let response = session.response(id).await;
         let result = &response["result"];
         assert!(result["isError"] != true && result["structuredContent"].is_object(), "{tool}: {response}");
         results.push(result["structuredContent"].clone());
     }
-    results
 }
 
 async fn creates(session: &mut Session, who: &str) -> Vec<Value> {
