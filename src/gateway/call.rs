@@ -178,9 +178,11 @@ impl Run<'_> {
         expected: Tokens,
         more: bool,
     ) -> Result<Permit, End> {
-        let place = self.meter.attempt_time(Instant::now(), more);
-        // No longer than a backend may ask for, and half of the time is the call's own.
-        let patience = Patience { place, rate: self.policy.retry.max_retry_after.min(place / 2) };
+        let time = self.meter.attempt_time(Instant::now(), more);
+        // No longer than a backend may ask for, and half of the time is the call's own. A place is worth a longer wait only
+        // where nobody else could answer sooner.
+        let rate = self.policy.retry.max_retry_after.min(time / 2);
+        let patience = Patience { place: if more { rate } else { time }, rate };
         let admitted = tokio::select! {
             biased;
             () = self.cancel.cancelled() => return Err(End::Stop { why: "The request was cancelled.".to_owned() }),

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::chat::{Format, Message};
 use crate::gateway::Gateway;
-use crate::gateway::fixtures::{Kept, Script, Step, ask, chat_signals, policy, with_route};
+use crate::gateway::fixtures::{Kept, Script, Step, ask, chat_signals, policy, with_route, world};
 use crate::request::{Ask, AttemptResult as How, Completion, Outcome, Status};
 use crate::telemetry::Metrics;
 
@@ -99,4 +99,22 @@ async fn judged(check: ChatCheck, ask: Ask) -> (Outcome, Completion) {
     let policy = Arc::new(with_route(policy(), |route| route.check = check));
     let ledger = Box::new(Arc::new(Kept::default()));
     Gateway::with_parts(policy, Box::new(script), ledger, Metrics::for_tests()).complete(ask).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_is_waited_for_longer_only_where_nobody_else_can_be_asked() {
+    let seconds = std::time::Duration::from_secs;
+    let cases = [(true, "big", 15), (false, "small", 18)];
+    for (goes_up, answers, after) in cases {
+        let mut policy = with_route(policy(), |route| {
+            route.fallback.upward = goes_up;
+            route.escalate.on_rejected = goes_up;
+        });
+        policy.models.get_mut("small").unwrap().limits.concurrency = Some(1);
+        let world = world(policy, [("small", vec![Step::Slow(seconds(18))])]);
+        let (_, second) = tokio::join!(world.ask(), world.ask());
+        assert_eq!(second.0.model.as_ref().map(ModelName::as_str), Some(answers), "{goes_up}");
+        let took = second.0.latency;
+        assert!(took >= seconds(after) && took < seconds(after + 1), "{goes_up}: {took:?}");
+    }
 }
