@@ -5,7 +5,7 @@ use comfy_table::presets::NOTHING;
 
 use crate::chat::{Tokens, UsageSource};
 use crate::classify::ENOUGH;
-use crate::gateway::{CallerLimits, KnownRate, Rehearsal};
+use crate::gateway::{CallerLimits, KnownRate, PlannedCall, Rehearsal};
 use crate::policy::{Policy, WhenReached};
 use crate::request::{Attempt, AttemptKind, AttemptResult, Candidate, Decision, Exclusion, Outcome, PassRate, Status};
 
@@ -34,6 +34,9 @@ pub(super) fn rehearsal(rehearsal: &Rehearsal, policy: &Policy) -> String {
             table.add_row([name, tokens(call.prompt_tokens), tokens(call.max_output_tokens), worst_case]);
         }
         text += &format!("\n\nOne call\n{table}");
+        let told =
+            |call: &PlannedCall| Some(format!("\n  {} does not fit: {}.", call.model, call.does_not_fit.as_ref()?));
+        text.extend(rehearsal.calls.iter().filter_map(told));
     }
     text.extend(rehearsal.caller.as_ref().map(caller));
     if !rehearsal.pass_rates.is_empty() {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::decide::View;
 use crate::chat::NanoUsd;
 use crate::limit::Spent;
-use crate::names::BudgetName;
+use crate::names::{BudgetName, ModelName};
 use crate::policy::{Budget, Model, Policy, WhenSpent};
 use crate::request::{Candidate, Exclusion, Reason, Signals};
 
@@ -60,6 +60,24 @@ pub(super) fn rejects_until(
         (known.amount >= budget.limit).then_some(known.until)
     });
     until.max()
+}
+
+/// Which budget has no room for a call that could cost this much, as far as it is known here: what is set aside for calls
+/// under way is not.
+pub(super) fn without_room(
+    policy: &Policy,
+    signals: &Signals,
+    view: &View,
+    (model, worst_case): (&ModelName, NanoUsd),
+) -> Option<String> {
+    let mut budgets = policy.budgets_for(signals, model);
+    budgets.find_map(|budget| {
+        let spent = view.spent.get(&budget.name).map_or(NanoUsd::ZERO, |spent| spent.amount);
+        let left = (budget.limit - spent).max(NanoUsd::ZERO);
+        let [cost, shown, limit] = NanoUsd::apart([worst_case, left, budget.limit]);
+        let text = format!("it could cost {cost}, and budget `{}` has {shown} of {limit} left", budget.name);
+        (worst_case > left).then_some(text)
+    })
 }
 
 /// Why models are out, by the names of the budgets.

@@ -82,6 +82,24 @@ async fn a_call_that_might_not_fit_is_not_made_and_free_models_go_on() {
     assert_eq!(world.script.called(), ["small"]);
 }
 
+/// What `explain` says before anything is asked.
+#[tokio::test(start_paused = true)]
+async fn a_rehearsal_says_which_calls_would_not_be_made_for_want_of_money() {
+    let calls = |world: &World| world.gateway.rehearse(&ask(CancellationToken::new())).0.calls;
+    let told = |world: &World| calls(world).into_iter().map(|call| call.does_not_fit).collect::<Vec<_>>();
+    assert_eq!(told(&world(day(worst_case()), [])), [None, None]);
+    let [cost, limit] = NanoUsd::apart([worst_case(), worst_case() - 1].map(NanoUsd));
+    let expected = format!("it could cost {cost}, and budget `day` has {limit} of {limit} left");
+    assert_eq!(told(&world(day(worst_case() - 1), [])), [Some(expected), None], "small is free");
+    let spent = world(day(worst_case() + COST - 1), []);
+    spent.ask().await;
+    spent.gateway.look_at_budgets().await.unwrap();
+    assert!(told(&spent)[0].as_ref().is_some_and(|told| told.contains("budget `day` has")), "{:?}", told(&spent));
+    let poor = with_route(policy(), |route| route.envelope.max_cost = NanoUsd(worst_case() - 1));
+    let expected = format!("it could cost {cost}, and the request may spend {limit}");
+    assert_eq!(told(&world_of(poor, [])), [Some(expected), None]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn every_budget_that_counts_a_call_has_to_have_room_for_it() {
     let ample = 1_000_000_000;

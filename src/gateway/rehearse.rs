@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::call::worst_case;
-use super::decide::decide;
+use super::decide::{View, decide};
 use super::parts::Beginning;
-use super::{Gateway, dispatch};
+use super::{Gateway, budgets, dispatch};
 use crate::chat::{NanoUsd, Tokens};
 use crate::classify::Track;
 use crate::names::ModelName;
@@ -54,6 +54,9 @@ pub struct PlannedCall {
     pub max_output_tokens: Tokens,
     /// The most that one call can cost.
     pub worst_case_nanousd: NanoUsd,
+    /// Why it would not be made: a budget, or what the request may spend, has no room for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub does_not_fit: Option<String>,
 }
 
 impl Gateway {
@@ -72,11 +75,13 @@ impl Gateway {
         let planned = |name: &ModelName| {
             let model = policy.models.get(name)?;
             let request = dispatch::fitted(model, (ask.render)(&model.spec, &[]).ok()?);
+            let worst_case = worst_case(model, &request);
             Some(PlannedCall {
+                does_not_fit: without_room(policy, &ask.signals, &view, (name, worst_case)),
                 model: name.clone(),
                 prompt_tokens: request.estimated_input(),
                 max_output_tokens: request.max_output,
-                worst_case_nanousd: worst_case(model, &request),
+                worst_case_nanousd: worst_case,
             })
         };
         let calls = decision.admitted().filter_map(|candidate| planned(&candidate.model)).collect();
@@ -85,6 +90,25 @@ impl Gateway {
         let caller = CallerLimits::of(policy, &ask.caller.name).filter(|_| decision.admitted().next().is_some());
         (Rehearsal { decision, calls, pass_rates, caller }, outcome)
     }
+}
+
+/// Why a call that could cost this much would be passed over.
+fn without_room(
+    policy: &Policy,
+    signals: &Signals,
+    view: &View,
+    (name, worst_case): (&ModelName, NanoUsd),
+) -> Option<String> {
+    if worst_case == NanoUsd::ZERO {
+        return None;
+    }
+    let route = policy.route(&signals.target, &signals.projects, &signals.caller);
+    let whole = route.map(|route| route.envelope.max_cost).filter(|whole| worst_case > *whole);
+    let too_dear = whole.map(|whole| {
+        let [cost, whole] = NanoUsd::apart([worst_case, whole]);
+        format!("it could cost {cost}, and the request may spend {whole}")
+    });
+    too_dear.or_else(|| budgets::without_room(policy, signals, view, (name, worst_case)))
 }
 
 fn known((model, track): (&ModelName, &Track)) -> KnownRate {
