@@ -7,7 +7,7 @@ use moka::Expiry;
 use moka::future::Cache;
 
 use super::CacheKey;
-use super::flights::{Flights, Follower, Lead, Place};
+use super::flights::{Flights, Follower, Landed, Lead, Place};
 use crate::chat::{Finish, NanoUsd, Reply};
 use crate::names::{ModelName, TierName};
 
@@ -32,6 +32,7 @@ pub struct CachedAnswer {
     pub chunks: Arc<[Arc<str>]>,
     /// All that the request which got it had paid by then: what it saves whoever is given it again.
     pub cost: NanoUsd,
+    /// How long it is kept. None: it is for those alone who asked while it was under way.
     pub ttl: Duration,
 }
 
@@ -64,7 +65,7 @@ impl Answers {
             // The call that was in flight may have come to its answer between the two looks.
             Place::Leads(lead) => match self.entries.get(&key).await {
                 Some(answer) => {
-                    lead.land(answer.clone());
+                    lead.land(Landed::Answer(answer.clone()));
                     Found::Kept(answer)
                 }
                 None => Found::Nothing(lead),
@@ -149,8 +150,9 @@ pub(super) mod tests {
         let Found::Nothing(lead) = answers.look(key("a")).await else { panic!("something was there") };
         let Found::InFlight(follower) = answers.look(key("a")).await else { panic!("nobody leads") };
         answers.keep(key("a"), answer("one")).await;
-        lead.land(Arc::new(answer("one")));
-        assert_eq!(follower.answer().await, Some(Arc::new(answer("one"))));
+        let landed = Landed::Answer(Arc::new(answer("one")));
+        lead.land(landed.clone());
+        assert_eq!(follower.end().await, Some(landed));
         assert_eq!(kept(&answers).await.as_deref(), Some("one"));
     }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::{CacheKey, CachedAnswer};
+use crate::request::{Attempt, KeptBack};
 
 /// Cheap to clone; all clones are the same.
 #[derive(Debug, Clone, Default)]
@@ -18,8 +19,24 @@ pub(super) struct Flights(Arc<Mutex<HashMap<CacheKey, watch::Sender<Flight>>>>);
 struct Flight {
     /// What the caller of the one who leads was shown of a stream.
     shown: Vec<Arc<str>>,
-    /// The answer, once it is there.
-    landed: Option<Arc<CachedAnswer>>,
+    landed: Option<Landed>,
+}
+
+/// What a call came to, for all who waited for it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Landed {
+    Answer(Arc<CachedAnswer>),
+    Failure(Arc<Failure>),
+}
+
+/// An end without an answer, as the caller of the one who leads is told it.
+#[derive(Debug, PartialEq)]
+pub struct Failure {
+    pub why: String,
+    pub attempts: Vec<Attempt>,
+    /// What may be shown of a stream that broke.
+    pub partial: Option<String>,
+    pub kept_back: Option<KeptBack>,
 }
 
 /// What a request is among those that ask the same.
@@ -29,8 +46,8 @@ pub(super) enum Place {
     Follows(Follower),
 }
 
-/// The one request that makes the call. When this is dropped without an answer, its followers have none, and the next
-/// request that joins leads.
+/// The one request that makes the call. When this is dropped before it has landed, its followers have nothing, and the
+/// next request that joins leads.
 #[derive(Debug)]
 #[must_use]
 pub struct Lead {
@@ -52,8 +69,8 @@ pub struct Follower(watch::Receiver<Flight>);
 #[derive(Debug, PartialEq)]
 pub enum Next {
     Chunks(Vec<Arc<str>>),
-    Landed(Arc<CachedAnswer>),
-    /// The call came to no answer.
+    Landed(Landed),
+    /// The call came to nothing that others can use.
     Lost,
 }
 
@@ -74,9 +91,9 @@ impl Flights {
 }
 
 impl Lead {
-    /// Gives the answer to all who wait for it.
-    pub fn land(self, answer: Arc<CachedAnswer>) {
-        self.followers.send_modify(|flight| flight.landed = Some(answer));
+    /// Gives the answer, or the end without one, to all who wait for it.
+    pub fn land(self, landed: Landed) {
+        self.followers.send_modify(|flight| flight.landed = Some(landed));
     }
 
     /// To be dropped with this: as long as one of the two is there, the call counts as under way.
@@ -103,8 +120,8 @@ impl Showing {
 }
 
 impl Follower {
-    /// `None`: the request that made the call came to no answer that others can use.
-    pub async fn answer(mut self) -> Option<Arc<CachedAnswer>> {
+    /// `None`: the request that made the call came to nothing that others can use.
+    pub async fn end(mut self) -> Option<Landed> {
         self.0.wait_for(|flight| flight.landed.is_some()).await.ok()?.landed.clone()
     }
 
@@ -114,7 +131,7 @@ impl Follower {
         let Ok(flight) = flight else { return Next::Lost };
         match (flight.shown.get(seen..), &flight.landed) {
             (Some(more), _) if !more.is_empty() => Next::Chunks(more.to_vec()),
-            (_, Some(answer)) => Next::Landed(answer.clone()),
+            (_, Some(landed)) => Next::Landed(landed.clone()),
             (_, None) => Next::Lost,
         }
     }
@@ -147,10 +164,10 @@ mod tests {
         let first = lead(&flights);
         let (second, third) = (follow(&flights), follow(&flights));
         assert!(matches!(flights.join(key("b")), Place::Leads(_)), "another question is another flight");
-        let landed = Arc::new(answer("one"));
+        let landed = Landed::Answer(Arc::new(answer("one")));
         first.land(landed.clone());
-        assert_eq!(second.answer().await, Some(landed.clone()));
-        assert_eq!(third.answer().await, Some(landed));
+        assert_eq!(second.end().await, Some(landed.clone()));
+        assert_eq!(third.end().await, Some(landed));
         drop(lead(&flights));
     }
 
@@ -165,7 +182,7 @@ mod tests {
         assert_eq!(early.next(0).await, Next::Chunks(chunks[..2].to_vec()));
         show.show(chunks[2].clone());
         let mut late = follow(&flights);
-        let landed = Arc::new(answer("abc"));
+        let landed = Landed::Answer(Arc::new(answer("abc")));
         first.land(landed.clone());
         assert_eq!(
             (early.next(2).await, early.next(3).await),
@@ -190,7 +207,7 @@ mod tests {
         let first = lead(&flights);
         let second = follow(&flights);
         drop(first);
-        assert_eq!(second.answer().await, None);
+        assert_eq!(second.end().await, None);
         assert!(flights.lock().is_empty());
     }
 

@@ -10,5 +10,5 @@ mod key;
 
 pub use conversations::Conversations;
 pub use entries::{Answers, CachedAnswer, Found};
-pub use flights::{Follower, Lead, Next, Showing};
+pub use flights::{Failure, Follower, Landed, Lead, Next, Showing};
 pub use key::{CacheKey, KeyParts};

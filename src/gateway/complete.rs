@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::decide::{View, decide, nobody_wanted};
-use super::dispatch::Run;
+use super::dispatch::{Run, Spent};
 use super::format::FormatMemory;
 use super::health::Unwritten;
 use super::memory::Memory;
@@ -176,12 +176,12 @@ async fn answer(inner: &Arc<Inner>, ask: Ask, (cancel, beginning): (Cancellation
             (None, CacheUse::Bypass, true)
         });
         taken = all;
-        let spent = run.finish();
+        let Spent { attempts, partial, failure, kept_back, shared } = run.finish();
         // What went wrong on the way to an answer stands in the rows of the attempts.
-        let failure = spent.failure.filter(|_| answer.is_none());
-        let kept_back = spent.kept_back.filter(|_| answer.is_none() && !cancel.is_cancelled());
-        settled = Settled { attempts: spent.attempts, cache, failure, kept_back, ..settled };
-        completion = match (&answer, spent.partial) {
+        let failure = failure.filter(|_| answer.is_none());
+        let kept_back = kept_back.filter(|_| answer.is_none() && !cancel.is_cancelled());
+        settled = Settled { attempts, cache, failure, kept_back, shared, ..settled };
+        completion = match (&answer, partial) {
             (Some(answer), _) => Completion::Answer(answer.reply.clone()),
             (None, Some(text)) if !cancel.is_cancelled() => Completion::Partial(text),
             (None, _) => Completion::None,

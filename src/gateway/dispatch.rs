@@ -37,7 +37,9 @@ pub(super) struct Run<'a> {
     pub leave: Option<Leave>,
     /// The limit of the caller's that ended the request.
     pub kept_back: Option<KeptBack>,
-    failure: Option<String>,
+    /// What an equal request tried, whose end this one shares.
+    pub shared: Vec<Attempt>,
+    pub failure: Option<String>,
 }
 
 /// How one candidate ended.
@@ -59,6 +61,7 @@ pub(super) struct Spent {
     pub partial: Option<String>,
     pub failure: Option<String>,
     pub kept_back: Option<KeptBack>,
+    pub shared: Vec<Attempt>,
 }
 
 impl<'a> Run<'a> {
@@ -85,6 +88,7 @@ impl<'a> Run<'a> {
             reading: Reading::default(),
             leave: None,
             kept_back: None,
+            shared: Vec::new(),
             failure: None,
         }
     }
@@ -106,7 +110,8 @@ impl<'a> Run<'a> {
         if let Some(leave) = self.leave {
             leave.settle(&self.attempts);
         }
-        Spent { attempts: self.attempts, partial: self.partial, failure: self.failure, kept_back }
+        let Self { attempts, partial, failure, shared, .. } = self;
+        Spent { attempts, partial, failure, kept_back, shared }
     }
 
     /// Whether there is anyone to ask, now or at a better moment.

@@ -9,7 +9,7 @@ use crate::gateway::fixtures::{self, Step, World, ask, policy, text, trail, with
 use crate::gateway::parts::Beginning;
 use crate::policy::Policy;
 use crate::request::{
-    Ask, AttemptKind as Why, AttemptResult as How, Completion, Outcome, Rejection, RejectionCode, Status, Target,
+    Ask, AttemptKind as Why, AttemptResult as How, Completion, Outcome, Rejection, RejectionCode, Scope, Status, Target,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -223,16 +223,68 @@ async fn a_call_that_is_alone_is_stopped_when_its_caller_leaves() {
     assert!(kept[0].latency < 2 * SECOND, "{kept:?}");
 }
 
+/// Eight who ask the same, as the calls go: one pays, and all are told what it is told.
 #[tokio::test(start_paused = true)]
-async fn those_who_waited_for_a_call_that_failed_make_the_next_one_together() {
+async fn those_who_waited_share_an_end_without_an_answer() {
+    let all = |step: Step| vec![step; 20];
+    let once = || with_route(cached(policy()), |route| route.envelope.max_attempts = 1);
     let fails = || Step::Fails(Kind::UpstreamFailed);
-    let world = world(hosted_alone(), [("big", vec![fails(), fails()])]);
-    let all = futures_util::future::join_all((0..6).map(|_| world.ask())).await;
-    let statuses: Vec<_> = all.iter().map(|(outcome, _)| outcome.status).collect();
-    assert_eq!(statuses.iter().filter(|status| **status == Status::Degraded).count(), 2, "{statuses:?}");
-    assert_eq!(statuses.iter().filter(|status| **status == Status::Ok).count(), 1, "{statuses:?}");
-    assert_eq!(statuses.iter().filter(|status| **status == Status::Cached).count(), 3, "{statuses:?}");
-    assert_eq!((world.script.called().len(), world.script.most_at_once()), (3, 1));
+    let cases = [
+        ("all failed", cached(policy()), fails(), vec!["small", "big"], Status::Degraded, ""),
+        ("rejected by all", cached(policy()), Step::Says("bad"), vec!["small", "big"], Status::Degraded, ""),
+        ("no more attempts", once(), Step::Says("bad"), vec!["small"], Status::Degraded, ""),
+        ("cut", hosted_alone(), Step::Cut("half"), vec!["big"], Status::Partial, "half"),
+    ];
+    for (what, policy, step, calls, status, shown) in cases {
+        let world = world(policy, [("small", all(step.clone())), ("big", all(step))]);
+        let ended = futures_util::future::join_all((0..8).map(|_| world.ask())).await;
+        assert_eq!(world.script.called(), calls, "{what}");
+        let (first, others) = ended.split_first().unwrap();
+        assert_eq!((first.0.cache, first.0.status, text(&first.1)), (CacheUse::Miss, status, shown), "{what}");
+        let told = |outcome: &Outcome| outcome.error().map(|error| (error.kind, error.message));
+        for (outcome, completion) in others {
+            let row = (outcome.cache, outcome.status, outcome.attempts.len(), outcome.cost, outcome.saved);
+            assert_eq!(row, (CacheUse::Shared, status, 0, NanoUsd::ZERO, NanoUsd::ZERO), "{what}");
+            assert_eq!((text(completion), told(outcome)), (shown, told(&first.0)), "{what}");
+            assert_eq!(outcome.tried(), first.0.attempts, "{what}");
+        }
+        assert_eq!(world.kept.0.lock().unwrap().len(), 8, "one row each");
+        assert_eq!(world.ask().await.0.cache, CacheUse::Miss, "{what}: whoever comes later asks anew");
+    }
+}
+
+/// Not good enough to be kept, and what its own caller was given.
+#[tokio::test(start_paused = true)]
+async fn those_who_waited_share_an_answer_that_is_not_kept() {
+    let chat = || Ask { signals: crate::gateway::fixtures::chat_signals(100), ..ask(CancellationToken::new()) };
+    let cases = [("long", Step::Long("as far as it may")), ("rejected, and only recorded", Step::Says("bad"))];
+    for (what, step) in cases {
+        let world = world(cached(policy()), [("small", vec![step; 20])]);
+        let ended = futures_util::future::join_all((0..4).map(|_| world.gateway.complete(chat()))).await;
+        let uses: Vec<_> = ended.iter().map(|(outcome, _)| outcome.cache).collect();
+        assert_eq!(uses, [CacheUse::Miss, CacheUse::Shared, CacheUse::Shared, CacheUse::Shared], "{what}");
+        assert!(ended.iter().all(|(_, completion)| text(completion) == text(&ended[0].1)), "{what}");
+        assert_eq!(world.gateway.complete(chat()).await.0.cache, CacheUse::Miss, "{what}");
+        assert_eq!(world.script.called().len(), 2, "{what}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_of_the_leads_own_is_not_shared() {
+    // Its time is over; whoever came later has some left.
+    let never = || vec![Step::Never; 20];
+    let stalled = world(cached(policy()), [("small", never()), ("big", never())]);
+    let (_, second) = tokio::join!(stalled.ask(), visit(&stalled, 10 * SECOND, 90 * SECOND));
+    assert!(!second.unwrap().0.attempts.is_empty());
+    assert_eq!(stalled.script.most_at_once(), 1);
+    // Nothing was sent for it.
+    let held = Policy { budgets: vec![fixtures::budget("day", Scope::All, 1_000_000_000)], ..hosted_alone() };
+    let held = world(held, []);
+    held.kept.3.store(true, std::sync::atomic::Ordering::Relaxed);
+    let (first, second) = tokio::join!(held.ask(), held.ask());
+    for outcome in [first.0, second.0] {
+        assert_eq!((outcome.cache, trail(&outcome)), (CacheUse::Miss, vec![("big", Why::First, How::Skipped)]));
+    }
 }
 
 #[tokio::test(start_paused = true)]

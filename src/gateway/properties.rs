@@ -150,10 +150,12 @@ fn in_good_order(outcome: &Outcome, policy: &Policy) -> Result<(), TestCaseError
         prop_assert!(same <= policy.retry.max_per_model as usize, "{attempts:?}");
     }
     let answered = attempts.last().is_some_and(|last| last.result == How::Accepted);
-    let given = matches!(outcome.cache, CacheUse::Hit | CacheUse::Shared);
+    let given = matches!(outcome.cache, CacheUse::Hit | CacheUse::Shared) && outcome.model.is_some();
     prop_assert_eq!(outcome.status == Status::Ok, answered);
     prop_assert_eq!(outcome.status == Status::Cached, given);
     prop_assert!(!given || attempts.is_empty(), "who is given an answer asks nobody");
+    let told = matches!(outcome.cache, CacheUse::Shared) && !given;
+    prop_assert!(!told || attempts.is_empty() && !outcome.tried().is_empty(), "a shared end is another's: {outcome:?}");
     prop_assert!(given || outcome.saved == NanoUsd::ZERO);
     Ok(())
 }

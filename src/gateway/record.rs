@@ -19,10 +19,11 @@ pub(super) struct Settled {
     pub saved: NanoUsd,
     pub failure: Option<String>,
     pub kept_back: Option<KeptBack>,
+    pub shared: Vec<Attempt>,
 }
 
 pub(super) fn outcome(settled: Settled, policy: &Policy, beginning: Beginning) -> Outcome {
-    let Settled { signals, decision, status, model, attempts, cache, saved, failure, kept_back } = settled;
+    let Settled { signals, decision, status, model, attempts, cache, saved, failure, kept_back, shared } = settled;
     let answered = answering(status, &attempts);
     let cost: NanoUsd = attempts.iter().map(|attempt| attempt.cost).sum();
     let bought = answered.map_or(NanoUsd::ZERO, |attempt| attempt.cost);
@@ -49,6 +50,7 @@ pub(super) fn outcome(settled: Settled, policy: &Policy, beginning: Beginning) -
         saved,
         failure,
         kept_back,
+        shared,
     }
 }
 
@@ -102,6 +104,7 @@ impl Settled {
             saved: NanoUsd::ZERO,
             failure: None,
             kept_back: None,
+            shared: Vec::new(),
         }
     }
 }

@@ -49,6 +49,8 @@ pub struct Outcome {
     pub failure: Option<String>,
     /// The limit of the caller's that left it without an answer: of who asks, or of a budget that rejects.
     pub kept_back: Option<KeptBack>,
+    /// What an equal request tried, whose end without an answer this one shares. The rows are the other's.
+    pub shared: Vec<Attempt>,
 }
 
 /// A limit that ended a request, and how long to wait before the next one; `None`: nobody knows.
@@ -64,6 +66,11 @@ impl Outcome {
         self.attempts.iter().filter(|attempt| attempt.kind == super::AttemptKind::Escalation).count()
     }
 
+    /// What led to its end: its own attempts, or those of the request whose end it shares.
+    pub fn tried(&self) -> &[Attempt] {
+        if self.attempts.is_empty() { &self.shared } else { &self.attempts }
+    }
+
     /// What a caller without a complete answer is told; `None` for one who has it.
     pub fn error(&self) -> Option<Error> {
         if self.kept_back.is_some() {
@@ -74,7 +81,7 @@ impl Outcome {
             Status::Cancelled => Kind::Cancelled,
             Status::Rejected => Kind::BadRequest,
             Status::Degraded | Status::Partial | Status::Failed => {
-                self.attempts.last().map_or_else(|| self.kind_of_nothing(), |last| kind_of(last.result, last.kept_back))
+                self.tried().last().map_or_else(|| self.kind_of_nothing(), |last| kind_of(last.result, last.kept_back))
             }
         };
         let message = self.failure.clone().unwrap_or_else(|| "No model answered this request".to_owned());

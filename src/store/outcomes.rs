@@ -90,6 +90,7 @@ fn outcome(row: &SqliteRow, attempts: Vec<Attempt>) -> Result<Outcome> {
             Some(limit) => Some(KeptBack { limit, wait: cell::<Option<f64>>(row, "wait_ms")?.map(duration) }),
             None => None,
         },
+        shared: Vec::new(),
     })
 }
 

@@ -163,6 +163,7 @@ async fn record_lost(write: &mut SqliteConnection, rows: &[SqliteRow]) -> Result
         ttft: None,
         failure: Some(LOST.to_owned()),
         kept_back: None,
+        shared: Vec::new(),
     };
     ledger::record_for(write, &outcome, cell(first, "process")?).await?;
     Ok(Some(id))

@@ -99,6 +99,7 @@ fn outcome(attempts: Vec<Attempt>, status: Status) -> Outcome {
         ttft: None,
         failure: None,
         kept_back: None,
+        shared: Vec::new(),
         attempts,
     }
 }

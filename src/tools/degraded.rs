@@ -24,16 +24,17 @@ pub(super) fn error(outcome: &Outcome, policy: &Policy) -> String {
     let matters = |attempt: &&Attempt| {
         attempt.result != AttemptResult::Skipped || matches!(attempt.kept_back, Some(Limit::Budget | Limit::Storage))
     };
-    let failed: Vec<&Attempt> = outcome.attempts.iter().filter(matters).collect();
+    let failed: Vec<&Attempt> = outcome.tried().iter().filter(matters).collect();
     if only_local_and_unreachable(outcome, &failed, policy) {
         return NOT_RUNNING.to_owned();
     }
     let left_alone = || outcome.decision.left_alone().filter_map(|candidate| why_out(candidate, outcome, policy));
-    let attempts = if failed.is_empty() { outcome.attempts.iter().collect() } else { failed };
+    let attempts = if failed.is_empty() { outcome.tried().iter().collect() } else { failed };
     let told = last_of_each_model(&attempts).map(|attempt| sentence(attempt, policy)).collect::<Vec<_>>();
+    let asked_for = outcome.decision.admitted().next().is_some();
     match (told.is_empty(), &outcome.failure) {
         (false, _) => told.into_iter().chain(left_alone()).chain(way_up(outcome, policy)).collect::<Vec<_>>().join(" "),
-        (true, _) if !outcome.decision.candidates.is_empty() => nobody(outcome, policy),
+        (true, _) if !asked_for && !outcome.decision.candidates.is_empty() => nobody(outcome, policy),
         (true, Some(failure)) => ended(failure),
         (true, None) => "No model was asked: the route answers from logic alone.".to_owned(),
     }
@@ -43,7 +44,7 @@ pub(super) fn error(outcome: &Outcome, policy: &Policy) -> String {
 fn only_local_and_unreachable(outcome: &Outcome, failed: &[&Attempt], policy: &Policy) -> bool {
     let local = |model: &ModelName| backend(model, policy).is_some_and(|backend| backend.location == Location::Local);
     let mut left_alone = outcome.decision.left_alone().peekable();
-    let something_was_seen = !failed.is_empty() || (outcome.attempts.is_empty() && left_alone.peek().is_some());
+    let something_was_seen = !failed.is_empty() || (outcome.tried().is_empty() && left_alone.peek().is_some());
     something_was_seen
         && failed.iter().all(|attempt| attempt.result == AttemptResult::Connect && local(&attempt.model))
         && left_alone.all(|out| out.excluded == Some(Exclusion::Unreachable) && local(&out.model))

@@ -60,6 +60,7 @@ fn outcome(attempts: Vec<Attempt>, candidates: Vec<Candidate>) -> Outcome {
         ttft: None,
         failure: None,
         kept_back: None,
+        shared: Vec::new(),
     }
 }
 
@@ -146,4 +147,26 @@ fn after_a_failure_the_model_that_only_lacks_a_key_is_named() {
     assert!(error(&failed, &keyed).ends_with(" To let big be asked too, set OPENAI_API_KEY."));
     let down = outcome(vec![attempt("small", AttemptResult::Connect, "refused")], vec![out()]);
     assert_eq!(error(&down, &keyed), NOT_RUNNING);
+}
+
+#[test]
+fn a_database_that_kept_a_call_back_is_told_beside_what_failed() {
+    let rejected = attempt("small", AttemptResult::Timeout, "small said nothing within 20s.");
+    let busy = "No money could be set aside for big: the database is busy.";
+    let held = Attempt { kept_back: Some(Limit::Storage), ..attempt("big", AttemptResult::Skipped, busy) };
+    let told = told(vec![rejected, held]);
+    assert!(told.starts_with("small said nothing within 20s.") && told.contains(busy), "{told}");
+}
+
+#[test]
+fn an_end_that_is_shared_is_told_as_to_the_one_who_paid_for_it() {
+    let tried =
+        || vec![attempt("small", AttemptResult::UpstreamError, "refused"), attempt("big", AttemptResult::Auth, "no")];
+    let candidate = |model: &str| Candidate { model: model.into(), tier: "local".into(), excluded: None };
+    let candidates = || vec![candidate("small"), candidate("big")];
+    let own = error(&outcome(tried(), candidates()), &policy());
+    let shared = Outcome { shared: tried(), failure: Some("no".to_owned()), ..outcome(Vec::new(), candidates()) };
+    assert_eq!(error(&shared, &policy()), own);
+    let waited = Outcome { failure: Some("It did not answer in time".to_owned()), ..outcome(Vec::new(), candidates()) };
+    assert_eq!(error(&waited, &policy()), "It did not answer in time.");
 }

@@ -58,7 +58,7 @@ impl Routing {
             reason: reasons.join(" "),
             attempts: u32::try_from(sent).unwrap_or(u32::MAX),
             escalated: outcome.escalations() > 0,
-            cached: matches!(outcome.cache, CacheUse::Hit | CacheUse::Shared),
+            cached: answered.is_some() && matches!(outcome.cache, CacheUse::Hit | CacheUse::Shared),
             tokens: TokensUsed {
                 input: outcome.usage.input.0,
                 cached_input: outcome.usage.cached_input.0,

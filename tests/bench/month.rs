@@ -281,6 +281,7 @@ fn finished(
         attempts,
         cache,
         kept_back: None,
+        shared: Vec::new(),
         saved: NanoUsd::ZERO,
         latency,
     }

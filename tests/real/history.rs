@@ -94,6 +94,7 @@ fn outcome(way: Way, at: Timestamp, n: usize) -> Outcome {
         cost,
         wasted: cost - answered.map_or(NanoUsd::ZERO, |attempt| attempt.cost),
         kept_back: None,
+        shared: Vec::new(),
         saved: NanoUsd::ZERO,
         counterfactual: answered.map(|attempt| price().cost(attempt.usage)),
         cache,

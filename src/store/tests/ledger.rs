@@ -109,6 +109,7 @@ prop_compose! {
             id: RequestId(Uuid::from_u128(id)), at, signals, policy_hash, decision, status,
             model: model.map(ModelName::from), attempts, usage, cost, wasted, counterfactual, cache, saved, latency,
             ttft, failure, kept_back: kept_back.map(|(limit, wait)| KeptBack { limit, wait }),
+            shared: Vec::new(),
         }
     }
 }

@@ -53,6 +53,7 @@ fn request(tool: &str, caller: &str, minute: i64) -> Request {
         ttft: None,
         failure: None,
         kept_back: None,
+        shared: Vec::new(),
     };
     Request { outcome }
 }
