@@ -4,6 +4,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
+use crate::chat::NanoUsd;
 use crate::error::Result;
 use crate::policy::{self, BUILT_IN_NAME, Budget, Environment, Policy, Severity};
 use crate::request::{Allowance, Standing};
@@ -56,9 +57,9 @@ pub async fn spent(file: Option<&Path>, environment: &Environment<'_>, database:
     store.close().await;
     let told = |(budget, (allowance, standing)): (&Budget, (&Allowance, &Standing))| {
         let anew = allowance.ends.to_zoned(policy.time_zone.clone()).date();
-        let (name, spent, limit) = (&budget.name, standing.spent, budget.limit);
+        let ([spent, limit], name) = (NanoUsd::apart([standing.spent, budget.limit]), &budget.name);
         let line = format!("budget `{name}` has spent {spent} of {limit} and begins anew on {anew}\n");
-        budget.is_low(spent).then_some(line)
+        budget.is_low(standing.spent).then_some(line)
     };
     Ok(policy.budgets.iter().zip(allowances.iter().zip(&standings?)).filter_map(told).collect())
 }

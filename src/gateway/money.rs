@@ -206,7 +206,7 @@ impl<'p> Payers<'p> {
         let [cost, left, limit] = NanoUsd::apart([worst_case, left, *limit]);
         let aside = match standing.reserved {
             NanoUsd::ZERO => String::new(),
-            aside => format!(" ({aside} set aside for calls under way)"),
+            aside => format!(" ({aside} set aside for requests under way)"),
         };
         let why = format!(
             "{model} could cost {cost}; budget `{name}` has {left} of {limit} left{aside} and begins anew on {anew}."

@@ -216,7 +216,7 @@ async fn what_is_set_aside_for_others_is_told() {
     };
     let (_, second) = tokio::join!(world.ask(), second);
     let (told, aside) = (second.attempts[0].failure.as_deref().unwrap(), NanoUsd(worst_case()));
-    assert!(told.contains(&format!(" left ({aside} set aside for calls under way) and begins anew on ")), "{told}");
+    assert!(told.contains(&format!(" left ({aside} set aside for requests under way) and begins anew on ")), "{told}");
 }
 
 #[tokio::test(start_paused = true)]
