@@ -16,6 +16,7 @@ mod retention;
 mod shown;
 mod speed;
 mod traffic;
+mod upgrade;
 mod usage;
 
 use std::path::PathBuf;

@@ -19,7 +19,7 @@ const MIGRATIONS: [&str; 3] = [
 ];
 
 /// A few days in which several outcomes meet in one quarter of an hour.
-fn outcomes() -> impl Strategy<Value = Vec<Outcome>> {
+pub(super) fn outcomes() -> impl Strategy<Value = Vec<Outcome>> {
     let minutes = || prop_oneof![0_i64..30, 0_i64..6_000];
     let placed =
         (outcome(), minutes(), proptest::collection::vec(minutes(), 4)).prop_map(|(mut outcome, at, started)| {
@@ -73,7 +73,7 @@ fn expected(outcomes: &[Outcome], over: Stretch) -> Found {
 }
 
 /// Amounts whose sums fit, so that plain arithmetic can be compared with.
-fn modest(outcomes: Vec<Outcome>) -> Vec<Outcome> {
+pub(super) fn modest(outcomes: Vec<Outcome>) -> Vec<Outcome> {
     with_amounts(outcomes, |amount| amount >> 16)
 }
 
