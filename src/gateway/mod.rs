@@ -12,6 +12,7 @@
 //! - `health`: who is well, asked before a call and told after it
 //! - `memory`: pass rates, and who answered a conversation last
 //! - `record`: the outcome; `settle`: to the caller, and to its three readers; `rehearse`: what would happen, for `explain`
+//! - `spending`: what the ledger's sums say of money, beside the highest tier (pure)
 //!
 //! It knows neither tools nor doors: what it needs of them comes with the ask.
 
@@ -41,6 +42,7 @@ mod record;
 mod rehearse;
 mod retry;
 mod settle;
+mod spending;
 #[cfg(test)]
 mod stream_properties;
 
@@ -48,6 +50,7 @@ pub use complete::Gateway;
 pub use decide::{Setback, View, decide, may_follow};
 pub use health::ModelHealth;
 pub use rehearse::{CallerLimits, KnownRate, PlannedCall, Rehearsal};
+pub use spending::{Comparison, Spending, is_unpriced};
 
 use std::future::Future;
 use std::pin::Pin;

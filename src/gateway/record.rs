@@ -85,10 +85,14 @@ pub(super) fn why_nobody(policy: &Policy, decision: &Decision) -> String {
     }
 }
 
-/// What the same tokens would have cost without a router: the first priced model of the highest tier that has one.
+/// What the same tokens would have cost without a router: the price of the first model of the highest tier that has one.
+/// A lower tier's would be another question's answer.
 fn reference_price(policy: &Policy) -> Option<Price> {
-    let priced = |name: &ModelName| policy.models.get(name)?.price.filter(|price| !price.is_free());
-    policy.tiers.iter().rev().find_map(|tier| tier.models.iter().find_map(priced))
+    let priced = |name: &ModelName| {
+        let model = policy.models.get(name)?;
+        if policy.is_free(model) { Some(Price::default()) } else { model.price }
+    };
+    policy.tiers.last()?.models.iter().find_map(priced)
 }
 
 impl Settled {
@@ -106,5 +110,26 @@ impl Settled {
             kept_back: None,
             shared: Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::fixtures;
+
+    #[test]
+    fn what_is_compared_with_is_the_highest_tier_and_no_other() {
+        let mut policy = fixtures::policy();
+        let priced = policy.models["big"].price;
+        assert!(priced.is_some_and(|price| !price.is_free()));
+        assert_eq!(reference_price(&policy), priced);
+        policy.models.get_mut("small").unwrap().price = priced;
+        policy.models.get_mut("big").unwrap().price = None;
+        assert_eq!(reference_price(&policy), None, "the tier below has one, and is not the highest");
+        policy.tiers.pop();
+        assert_eq!(reference_price(&policy), priced);
+        policy.models.get_mut("small").unwrap().price = None;
+        assert_eq!(reference_price(&policy), Some(Price::default()), "a local model has no bill");
     }
 }

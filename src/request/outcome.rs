@@ -38,7 +38,7 @@ pub struct Outcome {
     pub cost: NanoUsd,
     /// The part of `cost` that bought no answer.
     pub wasted: NanoUsd,
-    /// The same tokens at the first priced model of the highest tier that has one; `None` when that is unknown.
+    /// The same tokens at the first priced model of the highest tier; `None` when that is unknown.
     pub counterfactual: Option<NanoUsd>,
     pub cache: CacheUse,
     /// What the answer had cost when it was got first; zero where it was got now.

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::report::{Answered, Comparison, Report, Row};
+use super::report::{Answered, Report};
 use crate::chat::NanoUsd;
+use crate::gateway::{Comparison, Spending};
 use crate::store::Sums;
 
 pub(super) fn json(report: &Report) -> Value {
@@ -39,7 +40,7 @@ pub(super) fn json(report: &Report) -> Value {
     })
 }
 
-fn figures(row: &Row) -> Map<String, Value> {
+fn figures(row: &Spending) -> Map<String, Value> {
     let Sums { usage, .. } = row.sums;
     let (instead, saved) = compared(row);
     let value = json!({
@@ -71,7 +72,7 @@ fn figures(row: &Row) -> Map<String, Value> {
 }
 
 /// Only what is wholly known.
-fn compared(row: &Row) -> (Option<NanoUsd>, Option<NanoUsd>) {
+fn compared(row: &Spending) -> (Option<NanoUsd>, Option<NanoUsd>) {
     match row.comparison() {
         Comparison::Known { instead, saved } => (Some(instead), Some(saved)),
         Comparison::AtLeast { instead, unknown: 0, .. } => (Some(instead), None),
@@ -110,7 +111,7 @@ pub(super) fn csv(report: &Report) -> String {
     lines.join("\n")
 }
 
-fn cells(row: &Row) -> [String; 17] {
+fn cells(row: &Spending) -> [String; 17] {
     let sums = &row.sums;
     let usd = |amount: Option<NanoUsd>| amount.map(|amount| amount.as_usd().to_string()).unwrap_or_default();
     let (instead, saved) = compared(row);

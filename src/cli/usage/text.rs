@@ -4,9 +4,10 @@
 use comfy_table::{CellAlignment, ContentArrangement};
 
 use super::By;
-use super::report::{Answered, Comparison, Report, Row, percent};
+use super::report::{Answered, Report, percent};
 use crate::chat::{NanoUsd, Tokens};
 use crate::cli::render::{plain_table, wrapped};
+use crate::gateway::{Comparison, Spending};
 use crate::store::Sums;
 
 /// Prose is easier to read in lines of a book's width.
@@ -55,7 +56,7 @@ fn sentences(report: &Report) -> Vec<String> {
 }
 
 fn cost(report: &Report) -> String {
-    let Row { sums, .. } = report.total;
+    let Spending { sums, .. } = report.total;
     let requests = counted(sums.requests, "request");
     let names: Vec<&str> = report.unpriced.iter().map(String::as_str).collect();
     let why = match names.as_slice() {
@@ -64,7 +65,7 @@ fn cost(report: &Report) -> String {
     };
     let Some(cost) = report.total.cost() else { return format!("What {requests} cost is not known: {why}.") };
     let mut told = format!("{cost} spent on {requests}");
-    if let Some(share) = report.total.wasted_percent().filter(|_| sums.wasted > NanoUsd::ZERO) {
+    if let Some(share) = percent(sums.wasted.0 as f64, sums.cost.0 as f64).filter(|_| sums.wasted > NanoUsd::ZERO) {
         told += &format!("; {} of it ({}) bought no answer", sums.wasted, shown_percent(share));
     }
     told.push('.');
@@ -78,7 +79,13 @@ fn comparison(comparison: Comparison) -> String {
     match comparison {
         Comparison::Nothing => "No answer of a model was used, so there is nothing to compare that with.".to_owned(),
         Comparison::Unknown => {
-            "What the highest tier would have taken is not known: no model of it has a price.".to_owned()
+            "What the highest tier would have taken is not known: no model of it had a price.".to_owned()
+        }
+        Comparison::Known { instead: NanoUsd::ZERO, saved: NanoUsd::ZERO } => {
+            "The highest tier is free too: routing saves time, no money.".to_owned()
+        }
+        Comparison::Known { instead: NanoUsd::ZERO, saved } => {
+            format!("The highest tier is free. Routing took {} more than that.", NanoUsd(saved.0.saturating_neg()))
         }
         Comparison::Known { instead, saved } => {
             format!("The same answers at the highest tier: {instead}. {}", difference(saved, instead, ""))
@@ -99,11 +106,12 @@ fn comparison(comparison: Comparison) -> String {
 
 /// A difference has a direction, and both are told in words.
 fn difference(saved: NanoUsd, instead: NanoUsd, bound: &str) -> String {
-    let share = percent(saved.0.unsigned_abs() as f64, instead.0 as f64).map(shown_percent).unwrap_or_default();
+    let share = percent(saved.0.unsigned_abs() as f64, instead.0 as f64);
+    let share = share.map(|share| format!(" ({})", shown_percent(share))).unwrap_or_default();
     match saved.0 {
         0 => "That is as much as was spent.".to_owned(),
-        1.. => format!("Routing saved{bound} {saved} of that ({share})."),
-        _ => format!("Routing took{bound} {} more than that ({share}).", NanoUsd(saved.0.saturating_neg())),
+        1.. => format!("Routing saved{bound} {saved} of that{share}."),
+        _ => format!("Routing took{bound} {} more than that{share}.", NanoUsd(saved.0.saturating_neg())),
     }
 }
 
@@ -126,7 +134,7 @@ fn answers(report: &Report) -> String {
     if ways.is_empty() { "No request came in.".to_owned() } else { format!("Answers: {}.", ways.join(", ")) }
 }
 
-fn tokens(total: &Row) -> String {
+fn tokens(total: &Spending) -> String {
     let Sums { usage, estimated, usage_unknown, .. } = total.sums;
     let mut told = format!(
         "{} to models with {} tokens in ({} cached) and {} out",
@@ -197,7 +205,7 @@ fn table(report: &Report) -> String {
     table.to_string()
 }
 
-fn cells(name: &str, row: &Row, checks: bool) -> Vec<String> {
+fn cells(name: &str, row: &Spending, checks: bool) -> Vec<String> {
     let sums = &row.sums;
     let last = if checks { passed(sums) } else { mean_time(sums) };
     vec![
@@ -236,7 +244,7 @@ fn named(by: By, name: &str) -> &str {
     }
 }
 
-fn token_cell(row: &Row, tokens: Tokens) -> String {
+fn token_cell(row: &Spending, tokens: Tokens) -> String {
     match (row.calls(), row.sums.usage_unknown) {
         (0, _) => "–".to_owned(),
         (calls, unknown) if unknown >= calls => "unknown".to_owned(),

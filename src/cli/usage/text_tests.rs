@@ -180,6 +180,21 @@ fn a_bar_of_several_hours_says_so() {
 }
 
 #[test]
+fn a_highest_tier_that_is_free_has_nothing_to_save() {
+    let free = |cost| Sums { counterfactual: NanoUsd::ZERO, ..answers(2, cost) };
+    let told = |cost| {
+        let parts = vec![groups([("small", "small", "ok", free(0)), ("big", "big", "ok", free(cost))])];
+        text(&report(By::Model, parts, &fixtures::policy()))
+    };
+    assert!(told(0).contains("The highest tier is free too: routing saves time, no money."), "{}", told(0));
+    assert!(
+        told(5_000_000).contains("The highest tier is free. Routing took $0.01 more than that."),
+        "{}",
+        told(5_000_000)
+    );
+}
+
+#[test]
 fn large_figures_break_no_name() {
     let many = answers(1_234_567, 99_000_000);
     let parts = vec![groups([("a-caller-with-a-long-name", "big", "ok", many), ("ann", "big", "ok", many)])];

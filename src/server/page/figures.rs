@@ -4,11 +4,12 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{RoundMode, Timestamp, ToSpan, Unit, Zoned, ZonedRound};
 
-use super::overview::{AnswerKind, AnsweredBy, Period, Slice};
+use super::overview::{AnswerKind, AnsweredBy, Compared, Money, Period, Slice};
+use crate::gateway::{Comparison, Spending};
 use crate::names::TierName;
 use crate::policy::Policy;
 use crate::request::Status;
-use crate::store::{Groups, Stretch, Sums};
+use crate::store::{Groups, Stretch};
 
 const HOURS: i64 = 24;
 const DAYS: i64 = 30;
@@ -61,16 +62,31 @@ fn hours(now: &Zoned) -> Vec<Labelled> {
         .collect()
 }
 
-/// What a period came to, over all its groups.
-pub(super) fn period(since: Timestamp, groups: &Groups) -> Period {
-    let sums: Sums = groups.values().copied().sum();
+/// What a period came to, over all its groups, which are by model and status.
+pub(super) fn period(policy: &Policy, since: Timestamp, groups: &Groups) -> Period {
+    let mut spending = Spending::default();
+    for (names, sums) in groups {
+        if let [model, status] = names.as_slice() {
+            spending.add(Spending::of(policy, (model.as_str(), status.as_str()), *sums));
+        }
+    }
+    let (compared, known) = match spending.comparison() {
+        Comparison::Nothing => (Compared::Nothing, None),
+        Comparison::Unknown => (Compared::Unknown, None),
+        Comparison::Known { instead, saved } => (Compared::Known, Some((instead, saved))),
+        Comparison::AtLeast { instead, saved, unknown: 0 } => (Compared::About, Some((instead, saved))),
+        Comparison::AtLeast { instead, saved, .. } => (Compared::Partly, Some((instead, saved))),
+    };
+    let Spending { sums, uncosted, .. } = spending;
     Period {
         since,
         requests: sums.requests,
-        spent: sums.cost.into(),
+        spent: spending.cost().map(Money::from),
+        uncosted,
         wasted: sums.wasted.into(),
-        highest_tier: sums.counterfactual.into(),
-        saved: (sums.counterfactual - sums.cost).into(),
+        compared,
+        highest_tier: known.map(|(instead, _)| instead.into()),
+        saved: known.map(|(_, saved)| saved.into()),
         cache_saved: sums.saved.into(),
     }
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::chat::NanoUsd;
 use crate::gateway::fixtures;
+use crate::store::Sums;
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -76,10 +77,39 @@ fn a_period_that_cost_more_than_the_highest_tier_says_so() {
         requests: 2,
         ..Sums::default()
     };
-    let groups = Groups::from([(vec!["a".into()], sums(500, 500, 0)), (vec!["b".into()], sums(900, 0, 1_000))]);
-    let period = period(at("2026-11-26T00:00:00Z"), &groups);
-    assert_eq!((period.requests, period.spent.nanousd, period.wasted.nanousd), (4, 1_400, 500));
-    assert_eq!((period.highest_tier.nanousd, period.saved.nanousd), (1_000, -400));
+    let groups =
+        Groups::from([(named("big", "degraded"), sums(500, 500, 0)), (named("big", "ok"), sums(900, 0, 1_000))]);
+    let period = period(&fixtures::policy(), at("2026-11-26T00:00:00Z"), &groups);
+    let spent = period.spent.map(|money| money.nanousd);
+    assert_eq!((period.requests, spent, period.wasted.nanousd), (4, Some(1_400), 500));
+    assert_eq!((period.compared, period.highest_tier.unwrap().nanousd), (Compared::Known, 1_000));
     assert_eq!(period.cache_saved.nanousd, 60);
-    assert_eq!(period.saved.text, "-$0.0000004");
+    assert_eq!(period.saved.unwrap().text, "-$0.0000004");
+}
+
+fn named(model: &str, status: &str) -> Vec<String> {
+    [model, status].map(str::to_owned).to_vec()
+}
+
+#[test]
+fn what_is_not_known_of_a_period_is_no_amount() {
+    let mut policy = fixtures::policy();
+    let answers = |counterfactual, unknown| Sums {
+        requests: 2,
+        attempts: 2,
+        counterfactual: NanoUsd(counterfactual),
+        counterfactual_unknown: unknown,
+        ..Sums::default()
+    };
+    let told = |policy: &Policy, status, sums| {
+        let period = period(policy, at("2026-11-26T00:00:00Z"), &Groups::from([(named("big", status), sums)]));
+        let amount = |money: Option<Money>| money.map(|money| money.nanousd);
+        (amount(period.spent), period.uncosted, period.compared, amount(period.highest_tier), amount(period.saved))
+    };
+    assert_eq!(told(&policy, "ok", answers(0, 2)), (Some(0), 0, Compared::Unknown, None, None));
+    assert_eq!(told(&policy, "ok", answers(7, 1)), (Some(0), 0, Compared::Partly, Some(7), Some(7)));
+    assert_eq!(told(&policy, "ok", answers(0, 0)), (Some(0), 0, Compared::Known, Some(0), Some(0)));
+    assert_eq!(told(&policy, "failed", answers(0, 0)), (Some(0), 0, Compared::Nothing, None, None));
+    policy.models.get_mut("big").unwrap().price = None;
+    assert_eq!(told(&policy, "ok", answers(7, 0)), (None, 2, Compared::About, Some(7), Some(7)));
 }

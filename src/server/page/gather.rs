@@ -28,8 +28,12 @@ pub(super) async fn gather(parts: &Parts, now: Timestamp) -> Result<Overview> {
     let policy = gateway.policy();
     let times = figures::Times::of(now, &policy.time_zone);
     let (today, month) = (times.today, times.month);
-    let periods = store.usage_in(&[today, month], &[Dimension::Model]).await?;
-    let [in_day, in_month] = periods.as_slice() else { return Err(Error::new(Kind::Internal, "A period is missing")) };
+    let by_status = [Dimension::Model, Dimension::Status];
+    let asked: [(Stretch, &[Dimension]); 3] = [(today, &by_status[..1]), (today, &by_status), (month, &by_status)];
+    let periods = store.usage_of(&asked).await?;
+    let [of_models, in_day, in_month] = periods.as_slice() else {
+        return Err(Error::new(Kind::Internal, "A period is missing"));
+    };
     let (in_hours, in_days) = (counted(store, &times.hours).await?, counted(store, &times.days).await?);
     let allowances: Vec<Allowance> =
         policy.budgets.iter().map(|budget| budget.allowance(now, &policy.time_zone)).collect();
@@ -38,7 +42,7 @@ pub(super) async fn gather(parts: &Parts, now: Timestamp) -> Result<Overview> {
     let decisions = store.last_decisions(DECISIONS).await?;
     let followed = store.followed_policies(now.checked_sub(ALIVE_WITHIN).unwrap_or(now)).await?;
     let policy_refused = refused.get().map(refused_policy);
-    let models = models::now(&policy, &gateway.health(), &store.seen_health().await?, (in_day, now));
+    let models = models::now(&policy, &gateway.health(), &store.seen_health().await?, (of_models, now));
     let remarks = remarks::remarks(&Seen {
         models: &models,
         budgets: &budgets,
@@ -57,8 +61,8 @@ pub(super) async fn gather(parts: &Parts, now: Timestamp) -> Result<Overview> {
         verdict: remarks::verdict(&remarks),
         remarks,
         models,
-        today: figures::period(today.from(), in_day),
-        month: figures::period(month.from(), in_month),
+        today: figures::period(&policy, today.from(), in_day),
+        month: figures::period(&policy, month.from(), in_month),
         budgets,
         hours: figures::slices(times.hours, &in_hours, &answered_by),
         days: figures::slices(times.days, &in_days, &answered_by),

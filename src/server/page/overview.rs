@@ -114,18 +114,38 @@ pub(super) enum ModelState {
     NoKey,
 }
 
+/// How far what was spent can be compared with the highest tier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Compared {
+    /// No answer of a model was used.
+    Nothing,
+    /// No answer has a price there.
+    Unknown,
+    Known,
+    /// Some answers have no price there: it is at least so much.
+    Partly,
+    /// Some calls have no cost, so the difference lacks theirs.
+    About,
+}
+
 /// Since midnight, or since the first of the month.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Period {
     pub since: Timestamp,
     pub requests: u64,
-    pub spent: Money,
+    /// `None`: nobody knows, because no call in it has a price.
+    pub spent: Option<Money>,
+    /// Calls whose cost nobody knows, and that are not in it.
+    pub uncosted: u64,
     /// The part of it that bought no answer.
     pub wasted: Money,
+    /// What is known of the two that follow.
+    pub compared: Compared,
     /// What the answers of this period would have cost at the highest tier.
-    pub highest_tier: Money,
+    pub highest_tier: Option<Money>,
     /// `highest_tier` less `spent`; below zero when the way up cost more than it saved.
-    pub saved: Money,
+    pub saved: Option<Money>,
     /// What the answers that the cache gave again had cost.
     pub cache_saved: Money,
 }

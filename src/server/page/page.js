@@ -175,19 +175,30 @@ function showRefused() {
 }
 
 function period(name, figures) {
-  const { spent, wasted, highest_tier: highest, saved, cache_saved: kept } = figures;
-  const more = saved.nanousd < 0;
+  const { spent, uncosted, wasted, cache_saved: kept } = figures;
   const began = name === "Today" ? day(new Date(figures.since)) : `since ${day(new Date(figures.since)).replace(/^\w+, /, "")}`;
   return make("article", { class: "card", "data-period": name },
     make("h3", {}, `${name}, ${began}`),
-    make("p", { class: "sum" }, spent.text),
-    make("p", { class: "quiet" }, `spent on ${plural(figures.requests, "request", "requests")}`),
+    make("p", { class: "sum" }, spent ? spent.text : "not known"),
+    make("p", { class: "quiet" }, `spent on ${plural(figures.requests, "request", "requests")}${uncosted
+      ? `, without ${plural(uncosted, "call", "calls")} whose cost is not known` : ""}`),
     make("dl", {}, ...pairs([
-      ["At the highest tier alone", highest.text],
-      [more ? "Routing cost more by" : "Saved by routing", more ? saved.text.slice(1) : saved.text],
+      ...compared(figures),
       ["Spent without getting an answer", wasted.text],
       kept.nanousd > 0 && ["Saved by the cache", kept.text],
     ])));
+}
+
+/** What the same answers had cost at the highest tier, as far as that is known. */
+function compared({ compared: how, highest_tier: highest, saved }) {
+  const alone = "At the highest tier alone";
+  if (how === "nothing") return [[alone, "no answer to compare"]];
+  if (how === "unknown") return [[alone, "not known"], ["Saved by routing", "not known"]];
+  if (how === "known" && !highest.nanousd && !saved.nanousd) return [[alone, "free too"]];
+  const more = saved.nanousd < 0;
+  const bound = { known: "", about: "about ", partly: more ? "at most " : "at least " }[how];
+  return [[alone, how === "known" ? highest.text : `${highest.text} or more`],
+    [more ? "Routing cost more by" : "Saved by routing", bound + (more ? saved.text.slice(1) : saved.text)]];
 }
 
 function budget(one) {
