@@ -9,6 +9,23 @@ pub(super) fn is_for_a_person() -> bool {
     io::stdout().is_terminal()
 }
 
+/// The columns of the terminal that the result goes to, if it goes to one; `COLUMNS` wins, as in a shell.
+pub(super) fn width() -> Option<usize> {
+    let asked = || std::env::var("COLUMNS").ok()?.parse().ok();
+    let columns = is_for_a_person().then(|| asked().or_else(terminal_width))?;
+    columns.filter(|columns| *columns > 0)
+}
+
+#[cfg(unix)]
+fn terminal_width() -> Option<usize> {
+    rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| size.ws_col.into())
+}
+
+#[cfg(not(unix))]
+fn terminal_width() -> Option<usize> {
+    None
+}
+
 /// Writes a result and its line end.
 pub(super) fn result(text: &str) -> anyhow::Result<()> {
     forgive(writeln!(io::stdout().lock(), "{}", text.trim_end()))

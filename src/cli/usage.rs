@@ -87,7 +87,7 @@ pub(super) async fn run(app: &App, asked: &Arguments) -> anyhow::Result<bool> {
             output::result(&match (asked.json, asked.csv) {
                 (true, _) => export::json(&report).to_string(),
                 (_, true) => export::csv(&report),
-                _ => text::text(&report),
+                _ => text::text(&report, output::width()),
             })?;
             Ok(true)
         }

@@ -12,19 +12,28 @@ use crate::store::Sums;
 
 /// Prose is easier to read in lines of a book's width.
 const WIDTH: usize = 96;
+/// Below this nothing would fit.
+const NARROWEST: usize = 40;
+/// What a table can do without, the least first, in a terminal that is too narrow for all of it.
+const CAN_BE_LEFT_OUT: [&str; 8] =
+    ["wasted", "out", "calls", "mean time", "passed", "cache saved", "tokens in", "highest tier"];
 /// Columns of the chart; longer periods put several parts into one.
 const CHART: usize = 62;
 const BARS: [char; 9] = ['·', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-pub(super) fn text(report: &Report) -> String {
+/// `width`: of the terminal, if it goes to one.
+pub(super) fn text(report: &Report, width: Option<usize>) -> String {
+    let width = width.unwrap_or(usize::MAX).max(NARROWEST);
+    let prose = WIDTH.min(width);
     if report.is_empty() {
         return nothing(report);
     }
-    let mut parts = vec![report.period.told.clone(), String::new()];
-    parts.extend(sentences(report).iter().map(|sentence| wrapped(sentence, WIDTH)));
-    parts.push(chart(report));
-    parts.push(table(report));
-    parts.extend(notes(report).iter().map(|note| wrapped(note, WIDTH)));
+    let (table, left_out) = table(report, width);
+    let mut parts = vec![wrapped(&report.period.told, prose), String::new()];
+    parts.extend(sentences(report).iter().map(|sentence| wrapped(sentence, prose)));
+    parts.push(chart(report, width));
+    parts.push(table);
+    parts.extend(notes(report, &left_out).iter().map(|note| wrapped(note, prose)));
     parts.join("\n")
 }
 
@@ -154,14 +163,14 @@ fn tokens(total: &Spending) -> String {
 }
 
 /// What was spent over the time; requests, where nothing was.
-fn chart(report: &Report) -> String {
+fn chart(report: &Report, width: usize) -> String {
     let costs = report.total.sums.cost > NanoUsd::ZERO;
     let (what, value): (_, fn(&Sums) -> u64) = match costs {
         true => ("cost", |sums| sums.cost.0.unsigned_abs()),
         false => ("requests", |sums| sums.requests),
     };
     let values: Vec<u64> = report.series.iter().map(value).collect();
-    let each = values.len().div_ceil(CHART).max(1);
+    let each = values.len().div_ceil(CHART.min(width - what.len() - 1)).max(1);
     let columns: Vec<u64> = values.chunks(each).map(|values| values.iter().sum()).collect();
     let highest = columns.iter().copied().max().unwrap_or_default().max(1);
     let bars: String = columns.iter().map(|value| bar(*value, highest)).collect();
@@ -170,7 +179,12 @@ fn chart(report: &Report) -> String {
     let peak = if costs { NanoUsd(i64::try_from(highest).unwrap_or(i64::MAX)).to_string() } else { grouped(highest) };
     let unit = report.period.unit;
     let each = if each > 1 { format!(" (a bar is {each} {unit}s)") } else { String::new() };
-    format!("\n{what} {bars}  at most {peak}, {}{each}\n", name(at))
+    let told = format!("at most {peak}, {}{each}", name(at));
+    let is_long = what.len() + 1 + columns.len() + 2 + told.chars().count() > width;
+    if is_long {
+        return format!("\n{what} {bars}\n{}\n", wrapped(&told, width));
+    }
+    format!("\n{what} {bars}  {told}\n")
 }
 
 /// Something is never drawn as nothing.
@@ -180,7 +194,23 @@ fn bar(value: u64, highest: u64) -> char {
     BARS[height as usize]
 }
 
-fn table(report: &Report) -> String {
+/// The table without what does not fit, and what that is.
+fn table(report: &Report, width: usize) -> (String, Vec<&'static str>) {
+    let mut left_out = Vec::new();
+    let mut can_go = CAN_BE_LEFT_OUT.into_iter();
+    loop {
+        let (table, headings) = table_without(report, &left_out);
+        let fits = table.lines().all(|line| line.trim_end().chars().count() <= width);
+        let next = can_go.by_ref().find(|column| headings.contains(column));
+        match next.filter(|_| !fits) {
+            Some(column) => left_out.push(column),
+            None => return (table, left_out),
+        }
+    }
+}
+
+/// The table and its headings.
+fn table_without(report: &Report, left_out: &[&str]) -> (String, Vec<&'static str>) {
     let checks = matches!(report.by, By::Model | By::Tier);
     let last = if checks { "passed" } else { "mean time" };
     // A column of nothing would only make the others hard to read.
@@ -191,18 +221,20 @@ fn table(report: &Report) -> String {
     let mut header =
         vec![report.by.as_str(), "requests", "calls", "tokens in", "out", "cost", "wasted", "highest tier", last];
     header.extend(cache.then_some("cache saved"));
-    table.set_header(header);
+    let kept: Vec<bool> = header.iter().map(|heading| !left_out.contains(heading)).collect();
+    let shown = |cells: Vec<String>| cells.into_iter().zip(&kept).filter(|(_, kept)| **kept).map(|(cell, _)| cell);
+    table.set_header(shown(header.iter().map(|heading| (*heading).to_owned()).collect()));
     let total = (report.rows.len() > 1).then_some(("total", &report.total));
     let rows = report.rows.iter().map(|(name, row)| (named(report.by, name), row));
     for (name, row) in rows.chain(total) {
         let mut cells = cells(name, row, checks);
         cells.extend(cache.then(|| some(row.sums.saved)));
-        table.add_row(cells);
+        table.add_row(shown(cells));
     }
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    table.to_string()
+    (table.to_string(), header)
 }
 
 fn cells(name: &str, row: &Spending, checks: bool) -> Vec<String> {
@@ -265,10 +297,13 @@ fn mean_time(sums: &Sums) -> String {
     if milliseconds < 1_000 { format!("{milliseconds} ms") } else { format!("{:.1} s", milliseconds as f64 / 1_000.0) }
 }
 
-fn notes(report: &Report) -> Vec<String> {
+fn notes(report: &Report, left_out: &[&str]) -> Vec<String> {
     let partly = report.total.sums.estimated > Tokens::ZERO || report.total.sums.usage_unknown > 0;
     let note = "≈ rests in part on estimates: a backend did not report what it used.";
-    partly.then(|| format!("\n{note}")).into_iter().collect()
+    let narrow =
+        || format!("Too narrow for: {}. A wider terminal shows them, as do --csv and --json.", left_out.join(", "));
+    let partly = partly.then(|| format!("\n{note}"));
+    partly.into_iter().chain((!left_out.is_empty()).then(narrow)).collect()
 }
 
 fn counted(number: u64, what: &str) -> String {

@@ -5,13 +5,18 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::*;
+use super::{text as text_in, *};
 use crate::chat::Usage;
 use crate::cli::usage::export;
 use crate::cli::usage::period::{Last, Period};
 use crate::gateway::fixtures;
 use crate::policy::Policy;
 use crate::store::Groups;
+
+/// As a pipe gets it.
+fn text(report: &Report) -> String {
+    text_in(report, None)
+}
 
 fn period(days: u16) -> Period {
     let now: Timestamp = "2026-11-26T12:00:00Z".parse().unwrap();
@@ -177,6 +182,24 @@ fn a_bar_of_several_hours_says_so() {
     let parts = (0..72).map(|_| groups([("big", "big", "ok", answers(1, 1))])).collect();
     let told = text(&Report::new(period, By::Model, parts, &fixtures::policy()));
     assert!(told.contains("(a bar is 2 hours)"), "{told}");
+}
+
+#[test]
+fn nothing_is_wider_than_the_terminal() {
+    let long = |days: u16| {
+        let mut parts = usual();
+        parts.resize(days.into(), groups([]));
+        report(By::Model, parts, &fixtures::policy())
+    };
+    let whole = text(&long(90));
+    for width in [120, 100, 80, 60, 44] {
+        let told = text_in(&long(90), Some(width));
+        let widest = told.lines().map(|line| line.trim_end().chars().count()).max().unwrap();
+        assert!(widest <= width, "{widest} in {width}:\n{told}");
+        assert!(told.contains(" small ") && told.contains("$0.031") && told.contains("at most $0.031, "), "{told}");
+        assert_eq!(told.contains("Too narrow for: wasted, out"), width <= 80, "{told}");
+    }
+    assert_eq!(text_in(&long(90), Some(200)), whole, "room enough changes nothing");
 }
 
 #[test]
