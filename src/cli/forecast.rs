@@ -2,6 +2,7 @@
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
+use jiff::tz::TimeZone;
 
 use super::render::wrapped;
 use crate::chat::NanoUsd;
@@ -13,8 +14,9 @@ use crate::simulate::{
 /// Prose is easier to read in lines of a book's width.
 const WIDTH: usize = 100;
 
-pub(super) fn report(report: &Report) -> String {
-    let mut parts = vec![head(report)];
+/// `zone`: where days begin, and times are told.
+pub(super) fn report(report: &Report, zone: &TimeZone) -> String {
+    let mut parts = vec![head(report, zone)];
     if report.questions > 0 {
         parts.push(format!("{}\n{}", table(report), legend(report)));
         parts.push(format!("What changes\n{}", changes(report)));
@@ -45,8 +47,8 @@ pub(super) fn counted(count: u64) -> String {
     Some(head.to_owned()).filter(|head| !head.is_empty()).into_iter().chain(groups).collect::<Vec<_>>().join(",")
 }
 
-fn head(report: &Report) -> String {
-    let since = report.since.strftime("%Y-%m-%d %H:%M UTC");
+fn head(report: &Report, zone: &TimeZone) -> String {
+    let since = report.since.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M %Q").to_string();
     if report.requests == 0 {
         return format!("No request was recorded since {since}: there is nothing to replay.");
     }

@@ -7,10 +7,11 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::json;
 
-use super::{forecast, output, window};
+use super::window::{self, Last};
+use super::{forecast, output};
 use crate::app::App;
 use crate::policy::{self, BUILT_IN_NAME, Policy};
 use crate::simulate::{Comparison, Contender, Gates, Sample, Traffic, run as replay, traffic};
@@ -47,9 +48,9 @@ pub(super) struct Arguments {
 /// What both commands on recorded traffic take.
 #[derive(Args)]
 pub(super) struct Reading {
-    /// How far back: 30d, 12h, 2w
-    #[arg(long, value_name = "TIME", default_value = "30d", value_parser = window::last)]
-    last: SignedDuration,
+    /// How far back: 30d and 2w are whole days with today, 12h are hours
+    #[arg(long, value_name = "TIME", default_value = "30d")]
+    last: Last,
     /// Read every request; otherwise of more than 50,000 evenly spread runs are read
     #[arg(long)]
     all: bool,
@@ -97,7 +98,7 @@ pub(super) async fn run(app: &App, asked: &Arguments, present: Option<&Path>) ->
         json["failed_gates"] = json!(breaches);
         output::result(&json.to_string())?;
     } else {
-        output::result(&forecast::report(&report))?;
+        output::result(&forecast::report(&report, &current.time_zone))?;
     }
     for breach in &breaches {
         output::remark(&format!("gate {} failed: {}", breach.gate, breach.why));
@@ -115,7 +116,7 @@ pub(super) struct Read {
 
 impl Reading {
     pub(super) async fn traffic(&self, app: &App) -> anyhow::Result<Read> {
-        let since = window::since(self.last, Timestamp::now());
+        let since = self.last.begin(Timestamp::now(), &app.policy().time_zone);
         let sample = Sample { since, at_most: (!self.all).then_some(AT_MOST) };
         let (begun, shows) = (Instant::now(), stderr().is_terminal());
         let mut told = false;

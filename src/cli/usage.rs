@@ -11,8 +11,9 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use self::period::{Last, Period};
+use self::period::Period;
 use self::report::Report;
+use super::window::Last;
 use super::{call, output};
 use crate::app::App;
 use crate::error::Result;
@@ -24,7 +25,7 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, default_value_t = By::Model)]
     by: By,
     /// How far back: 30d and 4w are whole days with today, 12h are hours
-    #[arg(long, value_name = "TIME", default_value = "30d", conflicts_with_all = ["since", "until"])]
+    #[arg(long, value_name = "TIME", default_value = "30d", value_parser = period::last, conflicts_with_all = ["since", "until"])]
     last: Last,
     /// From this day on, YYYY-MM-DD [default: 30 days up to the last one]
     #[arg(long, value_name = "DAY")]

@@ -1,25 +1,50 @@
 //! How far back, and shares: `30d`, `20%`, as flags take them. Pure.
 
-use jiff::{SignedDuration, Timestamp};
+use std::str::FromStr;
 
-/// A length of time, written like 30d, 12h or 2w.
-pub(super) fn last(text: &str) -> Result<SignedDuration, String> {
-    let wrong = || format!("`{text}` is not a length of time: write 30d, 12h or 2w");
-    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
-    let hours = match unit {
-        "h" => 1,
-        "d" => 24,
-        "w" => 7 * 24,
-        _ => return Err(wrong()),
-    };
-    // A century of hours, so that no arithmetic on times can overflow.
-    let number = number.parse::<u32>().ok().filter(|number| (1..=876_000).contains(number)).ok_or_else(wrong)?;
-    Ok(SignedDuration::from_hours(i64::from(number) * hours))
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, ToSpan};
+
+/// `30d`, `4w`, `12h`. Days are those of the policy's zone, today one of them; hours are hours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Last {
+    Days(u16),
+    Hours(u16),
 }
 
-/// The beginning of that time; the beginning of all time, when it lies before that.
-pub(super) fn since(last: SignedDuration, now: Timestamp) -> Timestamp {
-    now.checked_sub(last).unwrap_or(Timestamp::UNIX_EPOCH).max(Timestamp::UNIX_EPOCH)
+impl FromStr for Last {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not a length of time: write 30d, 12h or 2w");
+        let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
+        let number = number.parse::<u16>().ok().filter(|number| *number > 0).ok_or_else(wrong)?;
+        match unit {
+            "h" => Ok(Self::Hours(number)),
+            "d" => Ok(Self::Days(number)),
+            "w" => number.checked_mul(7).map(Self::Days).ok_or_else(wrong),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl Last {
+    /// Of so many days that end with today.
+    pub fn first_day(days: u16, today: Date) -> Date {
+        today.checked_sub((i64::from(days) - 1).days()).unwrap_or(Date::MIN)
+    }
+
+    /// When that time began.
+    pub fn begin(self, now: Timestamp, zone: &TimeZone) -> Timestamp {
+        match self {
+            Self::Hours(hours) => now - SignedDuration::from_hours(hours.into()),
+            Self::Days(days) => {
+                let first = Self::first_day(days, now.to_zoned(zone.clone()).date());
+                first.to_zoned(zone.clone()).map_or(Timestamp::UNIX_EPOCH, |midnight| midnight.timestamp())
+            }
+        }
+    }
 }
 
 /// A share, written in percent; from 0 to 1.
@@ -47,17 +72,26 @@ mod tests {
 
     #[test]
     fn lengths_of_time() {
-        assert_eq!(last("30d"), Ok(SignedDuration::from_hours(720)));
+        let read = |text: &str| text.parse::<Last>().ok();
         assert_eq!(
-            (last("12h"), last("2w")),
-            (Ok(SignedDuration::from_hours(12)), Ok(SignedDuration::from_hours(336)))
+            (read("30d"), read("4w"), read("12h")),
+            (Some(Last::Days(30)), Some(Last::Days(28)), Some(Last::Hours(12)))
         );
-        for text in ["", "d", "30", "0d", "-1d", "30m", "1.5d", "99999999999d", "3ö"] {
-            assert!(last(text).is_err(), "{text}");
+        for wrong in ["", "d", "0d", "-1d", "30", "30m", "1.5d", "30 d", "99999999d", "30é", "é", "9999w"] {
+            assert_eq!(read(wrong), None, "{wrong}");
         }
-        let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(10);
-        assert_eq!(since(SignedDuration::from_hours(4), now), Timestamp::UNIX_EPOCH + SignedDuration::from_hours(6));
-        assert_eq!(since(SignedDuration::from_hours(876_000), now), Timestamp::UNIX_EPOCH);
+    }
+
+    #[test]
+    fn days_begin_at_a_midnight_of_the_zone_and_hours_where_they_are() {
+        let zone = TimeZone::get("Asia/Kathmandu").unwrap();
+        // A quarter past midnight in Kathmandu, and the evening before in London.
+        let now: Timestamp = "2026-11-26T18:30:00Z".parse().unwrap();
+        let begin = |last: Last| last.begin(now, &zone).to_string();
+        assert_eq!(begin(Last::Days(1)), "2026-11-26T18:15:00Z");
+        assert_eq!(begin(Last::Days(30)), "2026-10-28T18:15:00Z");
+        assert_eq!(begin(Last::Hours(1)), "2026-11-26T17:30:00Z");
+        assert!(Last::Days(u16::MAX).begin(now, &zone) < Timestamp::UNIX_EPOCH, "no arithmetic overflows");
     }
 
     #[test]

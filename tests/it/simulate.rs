@@ -20,6 +20,7 @@ const BAD: &str = r#"{"assessment": "manageable", "priorities": ["TASK-0999"],
 fn policy(threshold: f64) -> String {
     format!(
         "version: 1
+time_zone: Asia/Kathmandu
 backends:
   local: {{ base_url: \"${{LITELLM_PROXY_URL}}\", location: local }}
   openai: {{ base_url: \"${{OPENAI_BASE_URL:-https://api.openai.com/v1}}\", api_key: \"${{OPENAI_API_KEY:-}}\", location: hosted }}
@@ -139,11 +140,13 @@ async fn the_table_for_people() {
     let present = ledger.home.path("routing.yaml").display().to_string();
     let said = ended.out.replace(&present, "routing.yaml");
     // The column is as wide as the path was; the day is today's.
-    let (head, rest) = said.split_once('\n').unwrap();
-    assert!(head.starts_with("680 requests since 20"), "{head}");
+    let (head, rest) = said.split_once("\n\n").unwrap();
+    let head = head.replace('\n', " ");
+    assert!(head.starts_with("680 requests since 20") && head.contains(" 00:00 Asia/Kathmandu: 200 could"), "{head}");
     let tight =
         |line: &str| line.split("  ").filter(|part| !part.is_empty()).map(str::trim).collect::<Vec<_>>().join(" | ");
-    insta::assert_snapshot!(rest.lines().map(tight).collect::<Vec<_>>().join("\n"));
+    let rest = rest.lines().map(tight).collect::<Vec<_>>().join("\n");
+    insta::assert_snapshot!(format!("\n{rest}"));
 }
 
 #[tokio::test]

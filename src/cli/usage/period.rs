@@ -1,11 +1,10 @@
 //! The time that is asked about, cut into the parts that a chart shows: days of the policy's zone, or hours. Pure.
 
-use std::str::FromStr;
-
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp};
 
+use crate::cli::window::Last;
 use crate::error::{Error, Result};
 use crate::store::Stretch;
 
@@ -14,13 +13,6 @@ const MOST_DAYS: i32 = 3_660;
 const MOST_HOURS: u16 = 72;
 const QUARTERS_OF_AN_HOUR: u32 = 4;
 const DEFAULT_DAYS: u16 = 30;
-
-/// `30d`, `4w`, `12h`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Last {
-    Days(u16),
-    Hours(u16),
-}
 
 pub(super) struct Period {
     /// As a heading tells it.
@@ -38,19 +30,13 @@ pub(super) struct Part {
     pub over: Stretch,
 }
 
-impl FromStr for Last {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let unit = text.chars().last().filter(char::is_ascii_alphabetic);
-        let number = unit.and_then(|_| text[..text.len() - 1].parse::<u16>().ok()).filter(|number| *number > 0);
-        match (number, unit) {
-            (Some(days), Some('d')) => Ok(Self::Days(days)),
-            (Some(weeks), Some('w')) => weeks.checked_mul(7).map(Self::Days).ok_or_else(|| "too long".to_owned()),
-            (Some(hours), Some('h')) if hours <= MOST_HOURS => Ok(Self::Hours(hours)),
-            (Some(_), Some('h')) => Err(format!("at most {MOST_HOURS}h; for longer, write days, such as 7d")),
-            _ => Err("write a number and d, w or h, such as 30d, 4w or 12h".to_owned()),
+/// As `--last` takes it.
+pub(super) fn last(text: &str) -> Result<Last, String> {
+    match text.parse()? {
+        Last::Hours(hours) if hours > MOST_HOURS => {
+            Err(format!("at most {MOST_HOURS}h; for longer, write days, such as 7d"))
         }
+        last => Ok(last),
     }
 }
 
@@ -59,7 +45,7 @@ impl Period {
         let today = now.to_zoned(zone.clone()).date();
         match last {
             Last::Days(days) => {
-                let first = today.checked_sub((i64::from(days) - 1).days()).unwrap_or(Date::MIN);
+                let first = Last::first_day(days, today);
                 let told = if days == 1 { "Today".to_owned() } else { format!("The last {days} days") };
                 Self::days(first, today, zone, &told)
             }
@@ -78,7 +64,7 @@ impl Period {
     /// Whole days, both ends included. Without a first one it is as long as usual.
     pub fn between(since: Option<Date>, until: Option<Date>, now: Timestamp, zone: &TimeZone) -> Result<Self> {
         let last = until.unwrap_or_else(|| now.to_zoned(zone.clone()).date());
-        let usual = || last.checked_sub((i64::from(DEFAULT_DAYS) - 1).days()).unwrap_or(Date::MIN);
+        let usual = || Last::first_day(DEFAULT_DAYS, last);
         Self::days(since.unwrap_or_else(usual), last, zone, "Usage")
     }
 
@@ -133,15 +119,9 @@ mod tests {
     }
 
     #[test]
-    fn times_are_a_number_and_a_unit() {
-        let read = |text: &str| text.parse::<Last>().ok();
-        assert_eq!(
-            (read("30d"), read("4w"), read("12h")),
-            (Some(Last::Days(30)), Some(Last::Days(28)), Some(Last::Hours(12)))
-        );
-        for wrong in ["", "d", "0d", "-1d", "30", "1.5d", "30 d", "99999999d", "30é", "é", "100h", "9999w"] {
-            assert_eq!(read(wrong), None, "{wrong}");
-        }
+    fn more_hours_than_a_chart_shows_are_days() {
+        assert_eq!((last("72h"), last("4w")), (Ok(Last::Hours(72)), Ok(Last::Days(28))));
+        assert!(last("73h").unwrap_err().contains("7d") && last("soon").is_err());
     }
 
     #[test]
