@@ -10,6 +10,7 @@ use super::decide::Setback;
 use super::dispatch::{End, Run, fitted};
 use super::meter::Exhausted;
 use super::retry::{self, Step};
+use super::used::used;
 use crate::cache::CachedAnswer;
 use crate::chat::{ChatRequest, Finish, NanoUsd, Price, Reply, Tokens, Usage, UsageSource};
 use crate::error::{Error, Kind};
@@ -17,7 +18,7 @@ use crate::health::{Admission, Evidence};
 use crate::limit::{Patience, Permit};
 use crate::names::ModelName;
 use crate::policy::{Backend, ChatCheck, Model};
-use crate::provider::{Answer, Call};
+use crate::provider::Call;
 use crate::request::{Attempt, AttemptKind, AttemptResult, Candidate, Limit, Verdict};
 
 /// How one call ended: with a reply that is whole as far as the wire goes, or with an error.
@@ -245,7 +246,7 @@ impl Run<'_> {
         self.reading = ear.into_reading();
         let evidence = self.evidence(&answer, model.timeouts, timeouts);
         let evidence = self.unless_asleep(model, was_asleep, &answer, evidence);
-        let (usage, usage_source) = usage(&answer, request);
+        let (usage, usage_source) = used(&answer, request, &model.spec);
         let cost = model.price.map_or(NanoUsd::ZERO, |price: Price| price.cost(usage));
         self.meter.spend(cost);
         let called = unfiltered(answer.result, &model.spec.name);
@@ -327,40 +328,6 @@ fn told(error: &Error) -> String {
 pub(super) fn worst_case(model: &Model, request: &ChatRequest) -> NanoUsd {
     let usage = Usage { input: request.input_at_most(), cached_input: Tokens::ZERO, output: request.max_output };
     model.price.map_or(NanoUsd::ZERO, |price| price.cost(usage))
-}
-
-/// What the call used, and who says so. What a whole answer reported stands, zero included; an estimate is made only where
-/// something was surely read or written by the model.
-fn usage(answer: &Answer, request: &ChatRequest) -> (Usage, UsageSource) {
-    let reply = answer.result.as_ref().ok().or(answer.partial.as_ref());
-    let reported = reply.and_then(|reply| reply.usage);
-    if let (Some(usage), Ok(_)) = (reported, &answer.result) {
-        return (usage, UsageSource::Reported);
-    }
-    let written = reply.map(|reply| reply.text.as_str()).unwrap_or_default();
-    // The estimate counts high, and no model writes more than it was allowed to: what was set aside is enough.
-    let output = Tokens::estimate(written).min(request.max_output);
-    let estimate = Usage { input: request.estimated_input(), cached_input: Tokens::ZERO, output };
-    // What a stream reported before it broke may be a placeholder of its first chunk: the larger count stands.
-    match reported {
-        Some(usage) if usage.output >= output => return (usage, UsageSource::Reported),
-        Some(usage) => return (Usage { output, ..usage }, UsageSource::Estimated),
-        None => {}
-    }
-    let Err(error) = &answer.result else { return (estimate, UsageSource::Estimated) };
-    match error.kind {
-        // Whatever came then, a model was at work.
-        _ if !written.is_empty() => (estimate, UsageSource::Estimated),
-        // It never reached a model.
-        Kind::UpstreamUnreachable
-        | Kind::UpstreamBusy
-        | Kind::UpstreamAuth
-        | Kind::UpstreamQuota
-        | Kind::ContextTooLong
-        | Kind::FormatRefused => (Usage::default(), UsageSource::Estimated),
-        Kind::UpstreamTimeout | Kind::UpstreamCut | Kind::Cancelled => (estimate, UsageSource::Estimated),
-        _ => (Usage::default(), UsageSource::Unknown),
-    }
 }
 
 fn result(called: &Called) -> AttemptResult {

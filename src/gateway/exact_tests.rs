@@ -37,7 +37,7 @@ impl Upstream for Honest {
             let (input, output) = (some(call.request.input_at_most()), some(call.request.max_output));
             let usage = Some(Usage { input, cached_input: some(input), output });
             let reply = Reply { text: "fine".into(), finish: Finish::Stop, usage, model: None };
-            Answer { result: Ok(reply), partial: None, http_status: Some(200), ttft: None }
+            Answer { result: Ok(reply), partial: None, unshown: 0, http_status: Some(200), ttft: None }
         })
     }
 }

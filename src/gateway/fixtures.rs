@@ -288,7 +288,7 @@ impl Script {
         }
         let heard = |text| Said { chunk: None, text, content: true };
         let said = |text: &str| Reply { text: text.into(), finish: Finish::Stop, usage: Some(REPORTED), model: None };
-        let answer = |result| Answer { result, partial: None, http_status: None, ttft: None };
+        let answer = |result| Answer { result, partial: None, unshown: 0, http_status: None, ttft: None };
         let waits = match step {
             Some(Step::Slow(time)) => time,
             Some(Step::Never) => Duration::MAX,

@@ -5,6 +5,7 @@
 //! - `callers`: whether who asks may, before anything is looked up or asked
 //! - `lookup`: what is kept, or in flight for an equal request; `dispatch`: the candidate loop; `call`: one candidate
 //! - `deliver`: how the answer is handed over, whole or as a stream, and the commit point of a stream
+//! - `used`: what a call used, and who says so
 //! - `retry`: what a failure means for the next step (pure)
 //! - `meter`: the envelope of time, attempts and money (pure); `money`: what is set aside for a call, and the budgets that
 //!   pay for it; `budgets`: what spent ones mean for a decision (pure); `format`: the answer formats that backends take
@@ -45,6 +46,7 @@ mod settle;
 mod spending;
 #[cfg(test)]
 mod stream_properties;
+mod used;
 
 pub use complete::Gateway;
 pub use decide::{Setback, View, decide, may_follow};

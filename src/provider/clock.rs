@@ -20,9 +20,15 @@ pub(super) struct Clock {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Waiting {
     FirstToken,
-    NextToken,
+    /// Since then nothing was said.
+    NextToken(Instant),
+    /// Since then there is nothing more to say: only the usage may still come.
+    Rest(Instant),
     End,
 }
+
+/// How long the usage of an answer that is complete is waited for. It follows at once, or not at all.
+const REST: Duration = Duration::from_secs(2);
 
 impl Clock {
     pub(super) fn start(timeouts: Timeouts) -> Self {
@@ -31,6 +37,11 @@ impl Clock {
 
     pub(super) fn elapsed(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// How long the call has waited for whoever reads its answer, so far.
+    pub(super) fn held(&self) -> Duration {
+        self.held
     }
 
     pub(super) fn connect(&self) -> Duration {
@@ -42,7 +53,7 @@ impl Clock {
         let total = self.timeouts.total.saturating_sub(self.elapsed());
         let own = match waiting {
             Waiting::FirstToken => self.timeouts.first_token.saturating_sub(self.elapsed()),
-            Waiting::NextToken => self.timeouts.idle,
+            Waiting::NextToken(since) | Waiting::Rest(since) => self.limit(waiting).saturating_sub(since.elapsed()),
             Waiting::End => total,
         };
         let (left, ended_by) = if own < total { (own, waiting) } else { (total, Waiting::End) };
@@ -66,7 +77,8 @@ impl Clock {
     fn limit(&self, waiting: Waiting) -> Duration {
         match waiting {
             Waiting::FirstToken => self.timeouts.first_token,
-            Waiting::NextToken => self.timeouts.idle,
+            Waiting::NextToken(_) => self.timeouts.idle,
+            Waiting::Rest(_) => REST.min(self.timeouts.idle),
             Waiting::End => self.timeouts.total,
         }
     }

@@ -128,7 +128,7 @@ fn slow(who: &str, waiting: Waiting, limit: Duration) -> String {
     let limit = rounded(limit);
     match waiting {
         Waiting::FirstToken => format!("{who} said nothing within {limit:?}"),
-        Waiting::NextToken => format!("{who} paused for longer than {limit:?}"),
+        Waiting::NextToken(_) | Waiting::Rest(_) => format!("{who} paused for longer than {limit:?}"),
         Waiting::End => format!("{who} was not done within {limit:?}"),
     }
 }

@@ -19,6 +19,7 @@ pub(super) struct Progress {
     finish: Option<Finish>,
     refused: bool,
     at_work: bool,
+    unshown: usize,
     usage: Option<Usage>,
     model: Option<String>,
 }
@@ -45,6 +46,7 @@ impl Progress {
         let Some(choice) = choice else { return Ok(Heard::default()) };
         self.refused |= choice.refused;
         self.at_work |= choice.alive;
+        self.unshown = self.unshown.saturating_add(choice.unshown);
         if let Some(finish) = choice.finish {
             self.finish = Some(finish);
         }
@@ -72,12 +74,12 @@ impl Progress {
             0 => None,
             status => Some(status),
         };
-        let ttft = self.ttft;
+        let (ttft, unshown) = (self.ttft, self.unshown as u64);
         let told = !self.text.is_empty() || self.usage.is_some();
         let reply = self.into_reply();
         match ended {
-            Ok(()) => Answer { result: Ok(reply), partial: None, http_status, ttft },
-            Err(error) => Answer { result: Err(error), partial: told.then_some(reply), http_status, ttft },
+            Ok(()) => Answer { result: Ok(reply), partial: None, unshown, http_status, ttft },
+            Err(error) => Answer { result: Err(error), partial: told.then_some(reply), unshown, http_status, ttft },
         }
     }
 

@@ -40,6 +40,8 @@ pub struct Answer {
     pub result: Result<Reply, Error>,
     /// Text and usage as far as they came, when `result` is an error.
     pub partial: Option<Reply>,
+    /// Bytes of thoughts and of calls of tools, which stand in no text and are paid for like text.
+    pub unshown: u64,
     pub http_status: Option<u16>,
     /// From the call to the first text of a stream.
     pub ttft: Option<Duration>,

@@ -2,11 +2,14 @@
 //!
 //! A stream is complete when the upstream said why it stopped, or said `[DONE]` after some text.
 
+use std::time::Duration;
+
 use async_openai::config::Config;
 use eventsource_stream::{Event, EventStream, EventStreamError};
 use futures_util::StreamExt;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::{Method, Response};
+use tokio::time::Instant;
 
 use super::address::{Address, CHAT};
 use super::clock::{Clock, Waiting};
@@ -84,9 +87,21 @@ impl Reader<'_> {
             if event.data.trim() == "[DONE]" {
                 return self.done();
             }
-            if self.take(&event).await? {
-                waiting = Waiting::NextToken;
-            }
+            let held = self.clock.held();
+            let content = self.take(&event).await?;
+            waiting = self.next(waiting, content, self.clock.held() - held);
+        }
+    }
+
+    /// What is waited for after an event, which waited so long for its reader. One that says nothing is no sign of life:
+    /// proxies send them for as long as a connection is open.
+    fn next(&self, waiting: Waiting, content: bool, held: Duration) -> Waiting {
+        match waiting {
+            Waiting::Rest(since) => Waiting::Rest(since + held),
+            _ if self.progress.is_finished() => Waiting::Rest(Instant::now()),
+            _ if content => Waiting::NextToken(Instant::now()),
+            Waiting::NextToken(since) => Waiting::NextToken(since + held),
+            Waiting::FirstToken | Waiting::End => waiting,
         }
     }
 

@@ -64,6 +64,8 @@ pub(in super::super) struct Choice {
     pub finish: Option<Finish>,
     /// Nothing to show, but the model is at work: it thinks, or calls a tool.
     pub alive: bool,
+    /// Bytes of thoughts and of calls of tools: nobody is shown them, and they are paid for.
+    pub unshown: usize,
     /// The text is the model's refusal.
     pub refused: bool,
 }
@@ -110,11 +112,32 @@ impl WireChoice {
         };
         let thinks = says_something(&message.reasoning_content) || says_something(&message.reasoning);
         let calls = message.tool_calls.as_array().is_some_and(|calls| !calls.is_empty());
+        let unshown = message.unshown();
         let content = text(message.content);
         let refusal = message.refusal.unwrap_or_default();
         let refused = content.is_empty() && !refusal.is_empty();
         let text = if refused { refusal } else { content };
-        Some(Choice { text, finish, alive: thinks || calls, refused })
+        Some(Choice { text, finish, alive: thinks || calls, unshown, refused })
+    }
+}
+
+impl WireMessage {
+    fn unshown(&self) -> usize {
+        // Some servers say a thought twice, once in either field.
+        let thought = written(&self.reasoning_content).max(written(&self.reasoning));
+        let calls = self.tool_calls.as_array().into_iter().flatten();
+        let parts = calls.flat_map(|call| [call.pointer("/function/name"), call.pointer("/function/arguments")]);
+        thought + parts.flatten().map(written).sum::<usize>()
+    }
+}
+
+/// Bytes of all the text in it.
+fn written(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(written).sum(),
+        Value::Object(fields) => fields.values().map(written).sum(),
+        _ => 0,
     }
 }
 

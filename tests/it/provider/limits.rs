@@ -6,7 +6,7 @@ use taskgate::chat::Finish;
 use taskgate::error::Kind;
 use taskgate::policy::Timeouts;
 
-use super::{AMPLE, Bench, Heard, SHORT};
+use super::{AMPLE, Bench, Heard, SHORT, usage};
 use crate::upstream::{Reply, Step, Stream};
 
 /// For what has to have begun before a limit ends it: tried with a longer limit on a machine that was too busy for the
@@ -57,6 +57,41 @@ async fn a_stream_that_stalls_after_its_last_word_is_complete() {
     let step = Step::Stream(Stream::texts(["whole"]).finish("stop").at_once().hang());
     let heard = hurried(step, true, |timeouts| timeouts.idle = SHORT).await;
     assert_eq!((heard.reply().finish), Finish::Stop);
+}
+
+/// Every sign of life that is none: whoever waits for an answer waits for words.
+fn keepalives(from: Stream) -> Stream {
+    let every = Duration::from_millis(20);
+    let pings = [b": still here\n\n".as_slice(), b"event: ping\ndata: {}\n\n", br#"data: {"choices":[{"delta":{}}]}"#];
+    let round = |stream: Stream| {
+        let stream = pings.iter().fold(stream, |stream, ping| stream.raw(ping).wait(every));
+        stream.raw(b"\n\n")
+    };
+    (0..AMPLE.as_millis() / every.as_millis() / 3 + 1).fold(from, |stream, _| round(stream))
+}
+
+#[tokio::test]
+async fn keepalives_keep_no_answer_waiting() {
+    let paused = Step::Stream(keepalives(Stream::texts(["half"])));
+    let heard = hurried(paused, true, |timeouts| timeouts.idle = SHORT).await;
+    assert_eq!((heard.kind(), heard.partial_text()), (Kind::UpstreamTimeout, Some("half")));
+    assert_eq!(heard.error().message, "small at desk paused for longer than 150ms");
+}
+
+#[tokio::test]
+async fn a_complete_answer_does_not_wait_long_for_its_usage() {
+    let whole = || Stream::texts(["whole"]).finish("stop").at_once();
+    for stream in [whole().hang(), keepalives(whole())] {
+        let reply = hurried(Step::Stream(stream), true, |_| ()).await.reply();
+        assert_eq!((reply.text.as_str(), reply.finish, reply.usage), ("whole", Finish::Stop, None));
+    }
+}
+
+#[tokio::test]
+async fn usage_that_is_a_moment_late_is_still_heard() {
+    let stream = Stream::texts(["whole"]).finish("stop").at_once().wait(SHORT).usage(20, 10).done();
+    let heard = hurried(Step::Stream(stream), true, |_| ()).await;
+    assert_eq!(heard.reply().usage, usage(20, 0, 10));
 }
 
 #[tokio::test]
