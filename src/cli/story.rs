@@ -182,13 +182,10 @@ fn excluded(why: Exclusion, candidate: &Candidate, policy: &Policy) -> String {
         Exclusion::MissingCapability => "lacks a capability that the request needs".to_owned(),
         Exclusion::TooLong => "the prompt does not fit its context".to_owned(),
         Exclusion::NotAllowed => "the policy does not go that way (escalate, fallback)".to_owned(),
-        Exclusion::Unhealthy => format!("failed lately; left alone for up to {:?}", policy.breaker.open),
-        Exclusion::Unreachable => {
-            format!("could not be reached lately; left alone for up to {:?}", policy.breaker.open)
-        }
-        Exclusion::KeyRefused => {
-            format!("its backend refused the key or the account; left alone for up to {:?}", policy.breaker.open)
-        }
+        Exclusion::Unhealthy => "failed lately; left alone for now".to_owned(),
+        Exclusion::Unreachable => "could not be reached lately; left alone for now".to_owned(),
+        Exclusion::Busy => "its backend asked for a longer wait than a request has; left alone for now".to_owned(),
+        Exclusion::KeyRefused => "its backend refused the key or the account; left alone for now".to_owned(),
         Exclusion::BudgetSpent => "a budget is spent".to_owned(),
         Exclusion::Unpriced => "hosted and without a price: no budget could be held".to_owned(),
         Exclusion::NotLoaded => "not loaded, and no time to wait for it".to_owned(),

@@ -193,6 +193,10 @@ fn told(policy: &Policy, signals: &Signals, view: &View, candidate: &Candidate) 
             let text = format!("{model} could not be reached lately and is left alone for now.");
             Some(Reason::new("unreachable", text))
         }
+        Exclusion::Busy => {
+            let text = format!("{model} is left alone for as long as its backend asked for.");
+            Some(Reason::new("busy", text))
+        }
         Exclusion::KeyRefused => {
             let text = format!("{model} is left alone for now: its backend refused our key or account.");
             Some(Reason::new("key_refused", text))
@@ -249,6 +253,7 @@ fn unfit(policy: &Policy, signals: &Signals, view: &View, name: &ModelName) -> O
     view.unwell.get(name).map(|ailment| match ailment {
         Ailment::Failing => Exclusion::Unhealthy,
         Ailment::Unreachable => Exclusion::Unreachable,
+        Ailment::Busy => Exclusion::Busy,
         Ailment::KeyRefused => Exclusion::KeyRefused,
     })
 }

@@ -13,7 +13,7 @@ use super::Gateway;
 use super::decide::View;
 use super::dispatch::{End, Run};
 use super::parts::{Inner, Snapshot};
-use crate::error::Kind;
+use crate::error::{Error, Kind};
 use crate::health::{Admission, Ailment, Evidence, Residents, State, Turn, evidence};
 use crate::names::ModelName;
 use crate::policy::{Model, Timeouts};
@@ -78,8 +78,9 @@ impl Snapshot {
         View { spent, asleep: asleep.collect(), ..View::of(&self.policy, self.board.out(now())) }
     }
 
+    /// Whether it has not been given up. That it asks for a wait is for whoever makes the wait to know.
     pub(super) fn is_well(&self, model: &ModelName) -> bool {
-        !self.board.out(now()).contains_key(model)
+        self.board.out(now()).get(model).is_none_or(|ailment| *ailment == Ailment::Busy)
     }
 }
 
@@ -103,6 +104,7 @@ impl Run<'_> {
         let why = match why {
             Ailment::Failing => format!("{name} failed lately and is left alone for now."),
             Ailment::Unreachable => format!("{name} could not be reached lately and is left alone for now."),
+            Ailment::Busy => format!("{name} is left alone for as long as its backend asked for."),
             Ailment::KeyRefused => format!("{name} is left alone for now: its backend refused our key or account."),
         };
         Err(self.skip(model, kind, AttemptResult::Skipped, why))
@@ -123,7 +125,21 @@ impl Run<'_> {
         if squeezed && error.is_some_and(|error| error.kind == Kind::UpstreamTimeout) {
             return Evidence::None;
         }
-        evidence(error, answer.http_status)
+        match error.filter(|error| error.kind == Kind::UpstreamBusy) {
+            Some(busy) => self.rest_of(busy, answer.http_status),
+            None => evidence(error, answer.http_status),
+        }
+    }
+
+    /// Who names a wait is well enough to name it. One that no request has the time for would only be named again, and a
+    /// server that is not there after its own is not well.
+    fn rest_of(&self, busy: &Error, status: Option<u16>) -> Evidence {
+        let waited_for = self.attempts.last().is_some_and(|attempt| attempt.kind == AttemptKind::Retry);
+        match busy.retry_after {
+            Some(wait) if wait > self.policy.retry.max_retry_after => Evidence::Busy(wait),
+            _ if waited_for && status.is_some_and(|status| status >= 500) => Evidence::Failed,
+            _ => Evidence::None,
+        }
     }
 }
 

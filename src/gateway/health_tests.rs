@@ -125,6 +125,22 @@ async fn two_silences_an_hour_apart_are_two_in_a_row() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_wait_that_no_request_has_the_time_for_is_kept_for_the_next_ones() {
+    let small = vec![Step::Busy(60 * SECOND), Step::Says("good")];
+    let world = world(policy(), [("small", small), ("big", vec![Step::Says("good"); 4])]);
+    for _ in 0..3 {
+        assert_eq!(world.ask().await.model, Some("big".into()));
+    }
+    assert_eq!(world.script.called(), ["small", "big", "big", "big"], "asked once for all three");
+    let outcome = world.ask().await;
+    let small = outcome.decision.candidates.iter().find(|candidate| candidate.model.as_str() == "small").unwrap();
+    assert_eq!(small.excluded, Some(Exclusion::Busy));
+    assert!(outcome.decision.reasons.iter().any(|reason| reason.code == "busy"), "{:?}", outcome.decision.reasons);
+    tokio::time::sleep(60 * SECOND).await;
+    assert_eq!(world.ask().await.model, Some("small".into()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn answers_that_are_not_good_enough_are_answers() {
     let bad = || vec![Step::Says("bad"); 20];
     let world = world(policy(), [("small", bad()), ("big", bad())]);
@@ -137,7 +153,7 @@ async fn answers_that_are_not_good_enough_are_answers() {
 
 #[tokio::test(start_paused = true)]
 async fn limits_and_the_callers_own_faults_are_no_illness() {
-    let busy = vec![Step::Busy(60 * SECOND); 6];
+    let busy = vec![Step::Busy(SECOND); 12];
     let faults = [Kind::ContentRefused, Kind::ContextTooLong, Kind::BadRequest, Kind::FormatRefused];
     let faults = faults.into_iter().cycle().take(16).map(Step::Fails).collect();
     let world = world(policy(), [("small", busy), ("big", faults)]);

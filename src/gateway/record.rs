@@ -61,6 +61,7 @@ pub(super) fn why_nobody(policy: &Policy, decision: &Decision) -> String {
             reason.code.as_str(),
             "unhealthy"
                 | "unreachable"
+                | "busy"
                 | "key_refused"
                 | "not_loaded"
                 | "context"

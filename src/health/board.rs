@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::breaker::{Breaker, Entry, State};
+use super::breaker::{Breaker, Entry, State, longest};
 use super::evidence::Evidence;
 use crate::names::ModelName;
 use crate::policy::{Breaker as Rules, Identity, Policy};
@@ -37,6 +37,8 @@ struct Breakers {
     keys: BTreeMap<Identity, Breaker>,
     /// Models that could not be reached when they were called last.
     unreachable: BTreeSet<Identity>,
+    /// Models whose backend asked to leave them alone until then.
+    busy: BTreeMap<Identity, Instant>,
     /// The last opening or closing of each model that nobody has asked for yet.
     turns: BTreeMap<ModelName, Turn>,
     /// Models that others said were out, and that nobody heard answer since.
@@ -50,6 +52,8 @@ pub enum Ailment {
     Failing,
     /// The same, and when it was called last nobody was there.
     Unreachable,
+    /// Its backend asked for a wait that no request has the time for.
+    Busy,
     /// Its backend does not accept our key.
     KeyRefused,
 }
@@ -101,6 +105,7 @@ impl Board {
         let mut breakers = self.lock();
         breakers.models.retain(|model, _| models.contains(model));
         breakers.unreachable.retain(|model| models.contains(model));
+        breakers.busy.retain(|model, _| models.contains(model));
         breakers.keys.retain(|backend, _| backends.contains(backend));
         drop(breakers);
         next
@@ -150,7 +155,16 @@ impl Board {
                 Evidence::Unreachable => {
                     breakers.unreachable.insert(place.model);
                 }
-                Evidence::Answered | Evidence::Failed | Evidence::TimedOut | Evidence::KeyRefused => {
+                Evidence::Busy(wait) => {
+                    let until = now.checked_add(wait.min(longest(&self.rules))).unwrap_or(now);
+                    breakers.busy.insert(place.model, until);
+                    breakers.unreachable.remove(&place.model);
+                }
+                Evidence::Answered
+                | Evidence::Failed
+                | Evidence::TimedOut
+                | Evidence::Forbidden
+                | Evidence::KeyRefused => {
                     breakers.unreachable.remove(&place.model);
                 }
                 Evidence::None => {}
@@ -158,7 +172,12 @@ impl Board {
             let about_key = match evidence {
                 Evidence::KeyRefused => Evidence::Failed,
                 Evidence::Answered => Evidence::Answered,
-                Evidence::Failed | Evidence::TimedOut | Evidence::Unreachable | Evidence::None => Evidence::None,
+                Evidence::Failed
+                | Evidence::TimedOut
+                | Evidence::Unreachable
+                | Evidence::Forbidden
+                | Evidence::Busy(_)
+                | Evidence::None => Evidence::None,
             };
             let key = breakers.keys.entry(place.backend).or_default();
             key.heard(about_key, probes_key, now, &key_rules(&self.rules));
@@ -188,10 +207,10 @@ impl Board {
         self.models.iter().map(of).collect()
     }
 
-    /// What another process saw: the model is left alone until then, but never longer than the policy says. If that time
-    /// is over, the next call finds out.
+    /// What another process saw: the model is left alone until then, but never longer than a breaker is open. If that
+    /// time is over, the next call finds out.
     pub fn recall(&self, model: &ModelName, until: Instant, now: Instant) {
-        let latest = now.checked_add(self.rules.open).unwrap_or(now);
+        let latest = now.checked_add(longest(&self.rules)).unwrap_or(now);
         if let Some(place) = self.models.get(model) {
             self.lock().models.insert(place.model, Breaker::opened(until.min(latest)));
         }
@@ -222,6 +241,10 @@ impl Breakers {
         let own = if self.unreachable.contains(&place.model) { Ailment::Unreachable } else { Ailment::Failing };
         refused(self.keys.get(&place.backend), &key_rules(rules), Ailment::KeyRefused)
             .or_else(|| refused(self.models.get(&place.model), rules, own))
+            .or_else(|| {
+                let until = *self.busy.get(&place.model).filter(|until| now < **until)?;
+                Some((Ailment::Busy, Some(until)))
+            })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The breaker of one model. Pure: how a call ended and the time go in; what it does next follows from these alone.
 //!
-//! Closed: calls go through. Open: none does, for a constant time. Half-open: a few probes at a time find out. A probe
-//! that is answered closes it, one that fails opens it again.
+//! Closed: calls go through. Open: none does, for a while. Half-open: a few probes at a time find out. A probe that is
+//! answered closes it, one that fails opens it again; one that timed out for longer, since somebody waited for it.
 
 use std::time::{Duration, Instant};
 
@@ -34,11 +34,22 @@ enum Phase {
         /// Timeouts and refused connections since anything else was heard.
         silent: u32,
     },
-    HalfOpen,
+    HalfOpen {
+        slow: u32,
+    },
+    /// `slow`: so many probes in a row have timed out.
     Open {
         until: Instant,
+        slow: u32,
     },
 }
+
+/// However many probes time out, the next is made after this time, or the policy's if that is longer.
+const LONGEST: Duration = Duration::from_secs(300);
+
+/// After each probe that timed out, the time until the next is so many times as long: with a call a minute, the third of
+/// them is the last for some while.
+const FACTOR: u32 = 4;
 
 /// May a call be made?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,22 +66,22 @@ pub enum Entry {
 impl Breaker {
     /// One that is open from the start.
     pub fn opened(until: Instant) -> Self {
-        Self { phase: Phase::Open { until }, probing: 0 }
+        Self { phase: Phase::Open { until, slow: 0 }, probing: 0 }
     }
 
     pub fn state(&self, now: Instant) -> State {
         match self.phase {
             Phase::Closed { .. } => State::Closed,
-            Phase::Open { until } if now < until => State::Open,
-            Phase::HalfOpen | Phase::Open { .. } => State::HalfOpen,
+            Phase::Open { until, .. } if now < until => State::Open,
+            Phase::HalfOpen { .. } | Phase::Open { .. } => State::HalfOpen,
         }
     }
 
     /// Until when it is open, if it is.
     pub fn open_until(&self) -> Option<Instant> {
         match self.phase {
-            Phase::Open { until } => Some(until),
-            Phase::Closed { .. } | Phase::HalfOpen => None,
+            Phase::Open { until, .. } => Some(until),
+            Phase::Closed { .. } | Phase::HalfOpen { .. } => None,
         }
     }
 
@@ -78,9 +89,9 @@ impl Breaker {
     pub fn look(&self, now: Instant, rules: &Rules) -> Entry {
         match self.phase {
             Phase::Closed { .. } => Entry::Free,
-            Phase::Open { until } if now < until => Entry::Refused { until: Some(until) },
-            Phase::HalfOpen | Phase::Open { .. } if self.probing < rules.probes => Entry::Probe,
-            Phase::HalfOpen | Phase::Open { .. } => Entry::Refused { until: None },
+            Phase::Open { until, .. } if now < until => Entry::Refused { until: Some(until) },
+            Phase::HalfOpen { .. } | Phase::Open { .. } if self.probing < rules.probes => Entry::Probe,
+            Phase::HalfOpen { .. } | Phase::Open { .. } => Entry::Refused { until: None },
         }
     }
 
@@ -88,7 +99,9 @@ impl Breaker {
     pub fn admit(&mut self, now: Instant, rules: &Rules) -> Entry {
         let entry = self.look(now, rules);
         if entry == Entry::Probe {
-            self.phase = Phase::HalfOpen;
+            if let Phase::Open { slow, .. } = self.phase {
+                self.phase = Phase::HalfOpen { slow };
+            }
             self.probing += 1;
         }
         entry
@@ -103,9 +116,9 @@ impl Breaker {
     /// it is open nothing counts, so that it stays open for its whole time.
     pub fn heard(&mut self, evidence: Evidence, is_probe: bool, now: Instant, rules: &Rules) {
         let (failed, nothing_came) = match evidence {
-            Evidence::None | Evidence::KeyRefused => return,
+            Evidence::None | Evidence::KeyRefused | Evidence::Busy(_) => return,
             Evidence::Answered => (false, false),
-            Evidence::Failed => (true, false),
+            Evidence::Failed | Evidence::Forbidden => (true, false),
             Evidence::TimedOut | Evidence::Unreachable => (true, true),
         };
         match &mut self.phase {
@@ -117,15 +130,23 @@ impl Breaker {
                 failures.retain(|at| now.saturating_duration_since(*at) < rules.window);
                 failures.push(now);
                 let many = failures.len() >= rules.failures as usize;
-                if many || *silent >= rules.consecutive_timeouts {
-                    self.phase = Phase::open(now, rules.open);
+                if many || *silent >= rules.consecutive_timeouts || evidence == Evidence::Forbidden {
+                    self.phase = Phase::open(now, rules, 0);
                 }
             }
-            Phase::HalfOpen if is_probe && failed => self.phase = Phase::open(now, rules.open),
-            Phase::HalfOpen if is_probe => self.phase = Phase::default(),
-            Phase::HalfOpen | Phase::Open { .. } => {}
+            Phase::HalfOpen { slow } if is_probe && failed => {
+                let slow = if evidence == Evidence::TimedOut { slow.saturating_add(1) } else { 0 };
+                self.phase = Phase::open(now, rules, slow);
+            }
+            Phase::HalfOpen { .. } if is_probe => self.phase = Phase::default(),
+            Phase::HalfOpen { .. } | Phase::Open { .. } => {}
         }
     }
+}
+
+/// No breaker is open for longer at a time.
+pub(super) fn longest(rules: &Rules) -> Duration {
+    rules.open.max(LONGEST)
 }
 
 impl Default for Phase {
@@ -135,9 +156,10 @@ impl Default for Phase {
 }
 
 impl Phase {
-    fn open(now: Instant, time: Duration) -> Self {
+    fn open(now: Instant, rules: &Rules, slow: u32) -> Self {
+        let time = rules.open.saturating_mul(FACTOR.saturating_pow(slow)).min(longest(rules));
         // The policy allows no time that a clock could not hold.
-        Self::Open { until: now.checked_add(time).unwrap_or(now) }
+        Self::Open { until: now.checked_add(time).unwrap_or(now), slow }
     }
 }
 

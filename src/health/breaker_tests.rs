@@ -21,7 +21,7 @@ enum Do {
 }
 
 use Do::{Ask, Ends, Hear, Wait};
-use Evidence::{Answered, Failed, KeyRefused, None as Nothing, TimedOut as Silent, Unreachable};
+use Evidence::{Answered, Busy, Failed, Forbidden, KeyRefused, None as Nothing, TimedOut as Silent, Unreachable};
 
 const REFUSED: Entry = Entry::Refused { until: None };
 
@@ -61,6 +61,7 @@ fn closed_stays_closed() {
     let nobodys_fault = || Hear(Nothing);
     ends(&[nobodys_fault(), nobodys_fault(), nobodys_fault(), nobodys_fault()], State::Closed);
     ends(&[Hear(KeyRefused), Hear(KeyRefused), Hear(KeyRefused)], State::Closed);
+    ends(&[Hear(Busy(SECOND)), Hear(Busy(SECOND)), Hear(Busy(SECOND))], State::Closed);
 }
 
 #[test]
@@ -69,6 +70,7 @@ fn closed_opens() {
     ends(&[Hear(Failed), Hear(Answered), Hear(Failed), Hear(Answered), Hear(Failed)], State::Open);
     ends(&[Hear(Silent), Hear(Silent), Ask(REFUSED)], State::Open);
     ends(&[Hear(Unreachable), Hear(Silent)], State::Open);
+    ends(&[Hear(Forbidden), Ask(REFUSED)], State::Open);
     ends(&[Hear(Unreachable), Hear(Unreachable)], State::Open);
     // A call a minute: no window ever holds two of them.
     ends(&[Hear(Silent), Wait(3_600), Hear(Silent)], State::Open);
@@ -97,8 +99,8 @@ fn half_open_follows_its_probes() {
     let probed = |steps: Vec<Do>| opened_then([Wait(15), Ask(Entry::Probe)].into_iter().chain(steps).collect());
     ends(&probed(vec![Ends(Answered), Ask(Entry::Free), Ask(Entry::Free)]), State::Closed);
     ends(&probed(vec![Ends(Failed), Ask(REFUSED)]), State::Open);
-    ends(&probed(vec![Ends(Silent), Wait(14), Ask(REFUSED)]), State::Open);
-    ends(&probed(vec![Ends(Silent), Wait(15), Ask(Entry::Probe)]), State::HalfOpen);
+    ends(&probed(vec![Ends(Failed), Wait(15), Ask(Entry::Probe)]), State::HalfOpen);
+    ends(&probed(vec![Ends(Forbidden), Wait(15), Ask(Entry::Probe)]), State::HalfOpen);
     ends(&probed(vec![Ends(Nothing), Ask(Entry::Probe)]), State::HalfOpen);
     ends(&probed(vec![Ends(KeyRefused), Ask(Entry::Probe)]), State::HalfOpen);
     // Calls from before it opened end late: they decide nothing.
@@ -106,6 +108,31 @@ fn half_open_follows_its_probes() {
     ends(&probed(vec![Hear(Failed), Ask(REFUSED), Ends(Answered)]), State::Closed);
     // It begins anew, with no failure held against it.
     ends(&probed(vec![Ends(Answered), Hear(Silent)]), State::Closed);
+}
+
+#[test]
+fn a_probe_that_somebody_waited_for_in_vain_is_not_made_again_soon() {
+    let probe = |wait, how| vec![Wait(wait), Ask(Entry::Probe), Ends(how)];
+    let opened_for = |wait: u64, before: Vec<Do>| {
+        let steps = |wait: u64| [Wait(wait - 1), Ask(REFUSED), Wait(1), Ask(Entry::Probe)].into_iter();
+        ends(&before.into_iter().chain(steps(wait)).collect::<Vec<_>>(), State::HalfOpen);
+    };
+    let in_vain = |waits: &[u64]| opened_then(waits.iter().flat_map(|wait| probe(*wait, Silent)).collect());
+    opened_for(15, in_vain(&[]));
+    opened_for(60, in_vain(&[15]));
+    opened_for(240, in_vain(&[15, 60]));
+    opened_for(300, in_vain(&[15, 60, 240]));
+    opened_for(300, in_vain(&[15, 60, 240, 300]));
+    // A probe that fails at once cost nobody a wait, and one that is answered ends it all.
+    opened_for(15, opened_then([probe(15, Silent), probe(60, Failed)].into_iter().flatten().collect()));
+    let well = [probe(15, Silent), probe(60, Answered), opened()].into_iter().flatten().collect();
+    opened_for(15, opened_then(well));
+    let long = Rules { open: SECOND * 400, ..RULES };
+    assert_eq!(after(&long, &opened_then(probe(400, Silent).into_iter().chain([Wait(399)]).collect())), State::Open);
+    assert_eq!(
+        after(&long, &opened_then(probe(400, Silent).into_iter().chain([Wait(400)]).collect())),
+        State::HalfOpen
+    );
 }
 
 #[test]
@@ -137,9 +164,10 @@ enum Random {
 }
 
 fn random() -> impl Strategy<Value = Random> {
-    let evidence = prop::sample::select(vec![Answered, Failed, Silent, Unreachable, Nothing, KeyRefused]);
+    let evidence =
+        prop::sample::select(vec![Answered, Failed, Silent, Unreachable, Nothing, KeyRefused, Forbidden, Busy(SECOND)]);
     prop_oneof![
-        (0u64..20_000).prop_map(Random::Wait),
+        (0u64..100_000).prop_map(Random::Wait),
         Just(Random::Ask),
         Just(Random::Ask),
         (any::<prop::sample::Index>(), evidence).prop_map(|(which, evidence)| Random::End(which, evidence)),
@@ -155,6 +183,7 @@ proptest! {
         let (mut breaker, mut now) = (Breaker::default(), Instant::now());
         let mut in_flight: Vec<bool> = Vec::new();
         let mut not_before: Option<Instant> = None;
+        let mut in_vain = 0;
         for step in steps {
             let (before, looks) = (breaker.state(now), breaker.look(now, &rules));
             // Its time may be over, but nobody has asked since: it is for the next one who does to find out.
@@ -187,15 +216,18 @@ proptest! {
                     }
                     let state = breaker.state(now);
                     match (before, is_probe, evidence) {
-                        (State::Closed, _, Answered | Nothing | KeyRefused) => prop_assert_eq!(state, State::Closed),
+                        (State::Closed, _, Answered | Nothing | KeyRefused | Busy(_)) => prop_assert_eq!(state, State::Closed),
                         (State::Closed, _, Failed | Silent | Unreachable) => prop_assert_ne!(state, State::HalfOpen),
+                        (State::Closed, _, Forbidden) => prop_assert_eq!(state, State::Open),
                         (State::HalfOpen, true, Answered) if !waits => prop_assert_eq!(state, State::Closed),
-                        (State::HalfOpen, true, Failed | Silent | Unreachable) if !waits => prop_assert_eq!(state, State::Open),
+                        (State::HalfOpen, true, Failed | Silent | Unreachable | Forbidden) if !waits => prop_assert_eq!(state, State::Open),
                         (State::HalfOpen | State::Open, ..) => prop_assert_eq!(state, before),
                     }
                     if before != State::Open && state == State::Open {
                         not_before = breaker.open_until();
-                        prop_assert_eq!(not_before, Some(now + rules.open));
+                        in_vain = if before == State::HalfOpen && evidence == Silent { in_vain + 1 } else { 0 };
+                        let time = [15, 60, 240, 300][in_vain.min(3)];
+                        prop_assert_eq!(not_before, Some(now + SECOND * time));
                     }
                 }
                 Random::End(..) => {}

@@ -1,5 +1,7 @@
 //! What the end of a call says about the health of the model that was called.
 
+use std::time::Duration;
+
 use crate::error::{Error, Kind};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +14,10 @@ pub enum Evidence {
     TimedOut,
     /// Nobody was there to take the connection.
     Unreachable,
+    /// The backend does not let our key use this model; another one it may.
+    Forbidden,
+    /// It asks to be left alone for so long.
+    Busy(Duration),
     /// The backend does not accept our key, or its account has nothing left: no model of it can be called.
     KeyRefused,
     /// Nothing: the caller went away, the question was at fault, or a rate limit was met.
@@ -26,6 +32,7 @@ pub fn evidence(error: Option<&Error>, status: Option<u16>) -> Evidence {
     match error.kind {
         Kind::UpstreamUnreachable => Evidence::Unreachable,
         Kind::UpstreamTimeout => Evidence::TimedOut,
+        Kind::UpstreamAuth if status == Some(403) => Evidence::Forbidden,
         Kind::UpstreamAuth | Kind::UpstreamQuota => Evidence::KeyRefused,
         // The request was at fault, or the policy: a model by another name, an address that is not the API's.
         Kind::UpstreamFailed | Kind::UpstreamProtocol if status.is_some_and(|status| (300..500).contains(&status)) => {
@@ -62,7 +69,7 @@ mod tests {
             (Kind::UpstreamTimeout, None, Evidence::TimedOut),
             (Kind::UpstreamTimeout, Some(200), Evidence::TimedOut),
             (Kind::UpstreamAuth, Some(401), Evidence::KeyRefused),
-            (Kind::UpstreamAuth, Some(403), Evidence::KeyRefused),
+            (Kind::UpstreamAuth, Some(403), Evidence::Forbidden),
             (Kind::UpstreamQuota, Some(429), Evidence::KeyRefused),
             (Kind::UpstreamBusy, Some(429), Evidence::None),
             (Kind::UpstreamBusy, Some(503), Evidence::None),

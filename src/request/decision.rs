@@ -54,6 +54,8 @@ pub enum Exclusion {
     Unhealthy,
     /// Nobody was there when it was called last, and it is left alone for now.
     Unreachable,
+    /// Its backend asked to be left alone for longer than a request can wait.
+    Busy,
     /// Its backend did not accept our key, or the account has nothing left, and is left alone for now.
     KeyRefused,
     /// A budget that pays for it is spent; or one that ends the request is, at a model before it.
@@ -68,7 +70,12 @@ impl Exclusion {
     /// It says something of this moment, not of the policy or the request.
     pub fn passes(self) -> bool {
         match self {
-            Self::Unhealthy | Self::Unreachable | Self::KeyRefused | Self::BudgetSpent | Self::NotLoaded => true,
+            Self::Unhealthy
+            | Self::Unreachable
+            | Self::Busy
+            | Self::KeyRefused
+            | Self::BudgetSpent
+            | Self::NotLoaded => true,
             Self::AboveMaxTier
             | Self::NoKey
             | Self::MissingCapability

@@ -119,6 +119,8 @@ impl Outcome {
         } else if left_out(&[Exclusion::Unhealthy, Exclusion::Unreachable, Exclusion::KeyRefused, Exclusion::NotLoaded])
         {
             Kind::UpstreamUnreachable
+        } else if left_out(&[Exclusion::Busy]) {
+            Kind::UpstreamBusy
         } else if left_out(&[Exclusion::TooLong]) {
             Kind::ContextTooLong
         } else {

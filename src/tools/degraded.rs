@@ -113,7 +113,6 @@ fn nobody(outcome: &Outcome, policy: &Policy) -> String {
 fn why_out(candidate: &Candidate, outcome: &Outcome, policy: &Policy) -> Option<String> {
     let model = &candidate.model;
     let backend = backend(model, policy);
-    let wait = policy.breaker.open;
     Some(match candidate.excluded? {
         Exclusion::NoKey => match backend.and_then(Backend::key_advice) {
             Some(advice) => format!("{model} has no key: {advice}."),
@@ -130,14 +129,14 @@ fn why_out(candidate: &Candidate, outcome: &Outcome, policy: &Policy) -> Option<
         Exclusion::TooLong => format!("The prompt does not fit {model}."),
         Exclusion::NotAllowed => format!("{model} may not be asked by this route."),
         Exclusion::Unhealthy => {
-            let left_alone = format!("{model} failed lately and is left alone for up to {wait:?}.");
+            let left_alone = format!("{model} failed lately and is left alone for now.");
             match backend.map(|backend| backend.location) {
                 Some(Location::Local) => format!("{left_alone} Ensure LiteLLM proxy and Ollama are running."),
                 Some(Location::Hosted) | None => left_alone,
             }
         }
         Exclusion::Unreachable => {
-            let left_alone = format!("{model} could not be reached lately and is left alone for up to {wait:?}.");
+            let left_alone = format!("{model} could not be reached lately and is left alone for now.");
             match backend {
                 Some(backend) if backend.location == Location::Hosted => {
                     let name = &backend.name;
@@ -145,6 +144,9 @@ fn why_out(candidate: &Candidate, outcome: &Outcome, policy: &Policy) -> Option<
                 }
                 Some(_) | None => format!("{left_alone} Ensure LiteLLM proxy and Ollama are running."),
             }
+        }
+        Exclusion::Busy => {
+            format!("{model} has reached a rate limit and is left alone until its time is over: try again later.")
         }
         Exclusion::NotLoaded => {
             let about_it = |reason: &&Reason| reason.code == "not_loaded" && reason.text.starts_with(model.as_str());

@@ -114,14 +114,14 @@ fn models_that_are_left_alone_are_told_whether_others_were_asked_or_not() {
     let nobody = outcome(Vec::new(), vec![out("small", Exclusion::Unhealthy), out("big", Exclusion::KeyRefused)]);
     assert_eq!(
         error(&nobody, &policy()),
-        "No model could be asked. small failed lately and is left alone for up to 15s. Ensure LiteLLM proxy and Ollama \
+        "No model could be asked. small failed lately and is left alone for now. Ensure LiteLLM proxy and Ollama \
          are running. big was refused by its backend: correct its key in routing.yaml, or see to the billing of its \
          account."
     );
     let down =
         outcome(vec![attempt("small", AttemptResult::Connect, "refused")], vec![out("big", Exclusion::Unhealthy)]);
     let said = error(&down, &policy());
-    assert!(said.ends_with(&format!("{NOT_RUNNING} big failed lately and is left alone for up to 15s.")), "{said}");
+    assert!(said.ends_with(&format!("{NOT_RUNNING} big failed lately and is left alone for now.")), "{said}");
 }
 
 #[test]
@@ -132,8 +132,8 @@ fn a_local_model_that_is_left_alone_since_nobody_was_there_gets_the_lessons_sent
     let both = told(vec![out("small", Exclusion::Unreachable), out("big", Exclusion::Unreachable)]);
     assert_eq!(
         both,
-        "No model could be asked. small could not be reached lately and is left alone for up to 15s. Ensure LiteLLM \
-         proxy and Ollama are running. big could not be reached lately and is left alone for up to 15s. Check the \
+        "No model could be asked. small could not be reached lately and is left alone for now. Ensure LiteLLM \
+         proxy and Ollama are running. big could not be reached lately and is left alone for now. Check the \
          network and the base_url of hosted in routing.yaml."
     );
 }

@@ -48,12 +48,14 @@ fn state(
     seen: Option<&SeenHealth>,
     now: Timestamp,
 ) -> (ModelState, Option<Timestamp>) {
+    let asks_for_rest = own.is_some_and(|own| own.ailment == Some(Ailment::Busy));
     let own = own.map_or(State::Closed, |own| own.state);
     let open_until = seen.and_then(|seen| seen.open_until);
     match (own, seen, open_until) {
         _ if !backend.is_usable() => (ModelState::NoKey, None),
         (_, _, Some(until)) if until > now => (ModelState::LeftAlone, Some(until)),
         (State::Open, _, _) => (ModelState::LeftAlone, None),
+        _ if asks_for_rest => (ModelState::LeftAlone, None),
         (_, _, Some(_)) => (ModelState::Probing, None),
         (State::HalfOpen, None, None) => (ModelState::Probing, None),
         (State::HalfOpen | State::Closed, _, None) => (ModelState::Ready, None),
@@ -71,6 +73,11 @@ fn note(state: ModelState, model: &Model, backend: &Backend, ailment: Option<Ail
         },
         (ModelState::LeftAlone, Some(Ailment::Unreachable)) => {
             format!("{name} could not be reached and is left alone for now. Is backend {at} running?")
+        }
+        (ModelState::LeftAlone, Some(Ailment::Busy)) => {
+            format!(
+                "{name} has reached a rate limit or is overloaded: it is left alone for as long as backend {at} asked for."
+            )
         }
         (ModelState::LeftAlone, Some(Ailment::KeyRefused)) => {
             format!("{name} is left alone for now: backend {at} did not accept the key.")

@@ -45,6 +45,11 @@ fn refused(code: u16, headers: &[(&str, &str)], body: &str) -> Step {
     Step::status_with(code, &[&[JSON], headers].concat(), body)
 }
 
+/// Asks for a longer wait than a request has: the next one leaves it alone.
+fn rests(name: &'static str, near: fn(&str) -> Vec<Step>, says: &'static [&'static str]) -> Row {
+    Row { health: Health::OutAtOnce { open: false }, ..limited(name, near, says) }
+}
+
 /// A limit that is met once.
 fn once(good: &str, headers: &[(&str, &str)]) -> Vec<Step> {
     vec![refused(429, headers, "{}"), Step::reply(good)]
@@ -82,30 +87,30 @@ async fn limits_that_ask_for_a_short_wait_are_waited_for() {
 #[tokio::test]
 async fn limits_that_ask_for_a_long_wait_or_have_no_end_are_passed_by() {
     hold(vec![
-        limited(
+        rests(
             "429, an hour",
             |_| vec![refused(429, &[("retry-after", "3600")], "{}")],
-            &["has reached a rate limit (status 429)", "asks for a wait of 3600s", "Try again later"],
+            &["has reached a rate limit and is left alone"],
         ),
-        limited(
+        rests(
             "429, a date far off",
             |_| vec![refused(429, &[("retry-after", "Tue, 31 Dec 2999 23:59:59 GMT")], "{}")],
-            &["has reached a rate limit", "asks for a wait of 86400s"],
+            &["has reached a rate limit and is left alone"],
         ),
-        limited(
+        rests(
             "429, a reset far off",
             |_| {
                 let headers = [("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", "6m0s")];
                 vec![refused(429, &headers, "{}")]
             },
-            &["has reached a rate limit", "asks for a wait of 360s"],
+            &["has reached a rate limit and is left alone"],
         ),
         Row {
             http: Some(503),
-            ..limited(
+            ..rests(
                 "503, ten minutes",
                 |_| vec![refused(503, &[("retry-after", "600")], "{}")],
-                &["is not available now (status 503)", "asks for a wait of 600s"],
+                &["has reached a rate limit and is left alone"],
             )
         },
         Row {
@@ -114,6 +119,16 @@ async fn limits_that_ask_for_a_long_wait_or_have_no_end_are_passed_by() {
                 "429 without an end",
                 |_| vec![refused(429, &[], "{}")],
                 &["has reached a rate limit", "Try again later"],
+            )
+        },
+        Row {
+            http: Some(503),
+            tried: &["rate_limited", "rate_limited"],
+            health: Health::OpensAtTwo,
+            ..limited(
+                "503 again after its own wait",
+                |_| vec![refused(503, &[("retry-after", "0")], "{}")],
+                &["is not available now (status 503)"],
             )
         },
         Row {
@@ -145,7 +160,11 @@ async fn failures_and_refusals_go_on_to_the_next_model_at_once() {
             "is overloaded (status 529, overloaded_error)",
         ]),
         keyless("401", (401, &["auth"]), |_| vec![Step::status(401)], &["was refused by its backend", "the key in NEAR_KEY"]),
-        keyless("403", (403, &["auth"]), |_| vec![Step::status(403)], &["was refused by its backend", "the key in NEAR_KEY"]),
+        // The key may be good for another model of that backend, so it is this model's breaker that opens.
+        Row {
+            health: Health::OutAtOnce { open: true },
+            ..keyless("403", (403, &["auth"]), |_| vec![Step::status(403)], &["failed lately and is left alone"])
+        },
         keyless("402", (402, &["quota"]), |_| vec![Step::status(402)], &["was refused by its backend", "the billing of its account"]),
         keyless("429, insufficient_quota", (429, &["quota"]), |_| {
             vec![refused(429, &[], r#"{"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}}"#)]
