@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::gateway::Gateway;
 use crate::gateway::fixtures::{Kept, Script, Step, ask, policy, with_route};
-use crate::policy::Policy;
+use crate::policy::{Limits, Policy, WhenReached};
 use crate::request::{AttemptKind as Why, AttemptResult as How, Outcome, Residency, Status};
 use crate::telemetry::Metrics;
 
@@ -89,6 +89,18 @@ async fn what_may_not_go_up_waits_for_nobody_and_says_so() {
     let told = outcome.failure.as_deref().unwrap();
     assert_eq!(told, "No model may be called. small is not loaded; loading takes about 45 s.");
     assert_eq!(world.wanted(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_turned_away_has_nothing_loaded() {
+    let limits = Limits { requests_per_minute: Some(1), when_reached: WhenReached::Refuse, ..Limits::default() };
+    let world = World::new(Policy { callers: [("default".to_owned(), limits)].into(), ..policy() }, []);
+    world.ask().await;
+    world.learned(45 * SECOND);
+    assert_eq!((world.ask().await.kept_back.is_some(), world.wanted()), (true, 0));
+    tokio::time::sleep(60 * SECOND).await;
+    world.saw(Residency::Cold);
+    assert_eq!((world.ask().await.kept_back.is_some(), world.wanted()), (false, 1));
 }
 
 #[tokio::test(start_paused = true)]

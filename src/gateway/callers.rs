@@ -38,6 +38,8 @@ impl Run<'_> {
         if !self.let_in().await {
             return (None, CacheUse::Bypass);
         }
+        // Not before: who is turned away keeps no model in memory.
+        self.snapshot.warm(self.decision);
         self.find_answer().await
     }
 

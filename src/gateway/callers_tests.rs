@@ -7,10 +7,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::error::{Fault, Kind};
-use crate::gateway::fixtures::{REPORTED, Step, World, ask, budget, policy, with_route, world};
+use crate::gateway::fixtures::{REPORTED, Step, World, ask, budget, policy, read, with_route, world};
 use crate::gateway::properties::any_step;
 use crate::policy::{Limits, Policy, Route, RouteTier, WhenReached, WhenSpent};
-use crate::request::{Ask, CacheMode, Caller, Completion, Outcome, Scope, Status};
+use crate::request::{Ask, CacheMode, Caller, Completion, Delivery, Outcome, Scope, Status, stream};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -82,6 +82,17 @@ async fn without_an_answer_of_its_own_a_request_is_rejected_as_the_callers_fault
     assert_eq!(error.retry_after, outcome.kept_back.unwrap().wait);
     let fine = world.asked_by("bob").await;
     assert!(fine.kept_back.is_none() && fine.error().is_none());
+}
+
+/// Who reads along hears it as the end of the stream, before any piece.
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_turned_away_ends_with_the_refusal() {
+    let world = world(limited(Limits { requests_per_minute: Some(1), ..refusing() }), []);
+    world.asked_by("ann").await;
+    let (sink, mut stream) = stream(1);
+    let asked = Ask { delivery: Delivery::Stream(sink), answers_anyway: false, ..asked_by("ann") };
+    let (_, told) = tokio::join!(world.gateway.complete(asked), read(&mut stream, Duration::ZERO));
+    assert_eq!((told.pieces.len(), told.endings), (0, vec![Some(Kind::RateLimited)]));
 }
 
 #[tokio::test(start_paused = true)]

@@ -162,7 +162,6 @@ async fn answer(inner: &Arc<Inner>, ask: Ask, (cancel, beginning): (Cancellation
     let policy = &snapshot.policy;
     let known = inner.view_of(&snapshot, &ask.signals, ask.conversation);
     let decision = decide(policy, &ask.signals, &View { draw: Some(fastrand::f64()), ..known });
-    snapshot.warm(&decision);
     let route = policy.route(&ask.signals.target, &ask.signals.projects, &ask.signals.caller);
     let mut settled = Settled::new(ask.signals.clone(), decision.clone());
     let (mut completion, mut taken) = (Completion::None, true);
