@@ -1,16 +1,10 @@
 //! What decisions make of budgets that are known to be spent.
 
-use jiff::tz::TimeZone;
-
 use super::*;
 use crate::chat::NanoUsd;
 use crate::gateway::decide;
-use crate::gateway::fixtures::{self, budget, signals};
+use crate::gateway::fixtures::{budget, policy, signals};
 use crate::request::{Decision, Measures, Scope};
-
-fn policy() -> Policy {
-    Policy { time_zone: TimeZone::UTC, ..fixtures::policy() }
-}
 
 /// `small` is free, `big` is not. A request begins at `small`, unless it is `hosted_first`.
 fn decided(budgets: Vec<Budget>, spent: &[(&str, i64)]) -> Decision {

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::error::{Fault, Kind};
-use crate::gateway::fixtures::{REPORTED, Step, World, ask, budget, policy, read, with_route, world};
+use crate::gateway::fixtures::{REPORTED, Step, World, ask, budget, noon, policy, read, with_route, world};
 use crate::gateway::properties::any_step;
 use crate::policy::{Limits, Policy, Route, RouteTier, WhenReached, WhenSpent};
 use crate::request::{Ask, CacheMode, Caller, Completion, Delivery, Outcome, Scope, Status, stream};
@@ -229,7 +229,7 @@ async fn a_budget_that_rejects_ends_a_request_as_over_budget() {
     let hosted_first = |route: &mut Route| route.thresholds = [("hosted".into(), 0.0)].into();
     let mut rejecting = budget("day", Scope::All, 1);
     rejecting.when_spent = WhenSpent::Reject;
-    let policy = with_route(Policy { budgets: vec![rejecting], ..policy() }, hosted_first);
+    let policy = with_route(Policy { budgets: vec![rejecting], time_zone: noon(), ..policy() }, hosted_first);
     let world = world(policy.clone(), []);
     for answers_anyway in [false, true] {
         let (outcome, completion) = world.gateway.complete(Ask { answers_anyway, ..asked_by("ann") }).await;
@@ -258,7 +258,10 @@ async fn a_budget_that_is_known_to_be_spent_rejects_at_the_decision() {
     let mut rejecting = budget("day", Scope::All, 1_200_000);
     rejecting.when_spent = WhenSpent::Reject;
     let dear = Step::Reports("fine", Some(crate::chat::Usage { input: Tokens(2_000), ..REPORTED }));
-    let world = world(with_route(Policy { budgets: vec![rejecting], ..policy() }, hosted_first), [("big", vec![dear])]);
+    let world = world(
+        with_route(Policy { budgets: vec![rejecting], time_zone: noon(), ..policy() }, hosted_first),
+        [("big", vec![dear])],
+    );
     assert_eq!(world.asked_by("ann").await.status, Status::Ok);
     world.gateway.look_at_budgets().await.unwrap();
     let (outcome, _) = world.gateway.complete(Ask { answers_anyway: false, ..asked_by("ann") }).await;

@@ -56,7 +56,7 @@ fn budgets() -> Vec<Budget> {
 
 async fn process(database: &Path) -> (Gateway, Store) {
     let hosted_first = with_route(policy(), |route| route.thresholds = [("hosted".into(), 0.0)].into());
-    let policy = Policy { budgets: budgets(), ..hosted_first };
+    let policy = Policy { budgets: budgets(), time_zone: noon(), ..hosted_first };
     let store = Store::open(database).await.unwrap();
     let ledger = Box::new(store.clone());
     (Gateway::with_parts(Arc::new(policy), Box::new(Honest), ledger, Metrics::for_tests()), store)

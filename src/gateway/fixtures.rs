@@ -34,7 +34,7 @@ pub use world::{World, text, trail, world};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Where it is noon, so that no day ends while a test runs.
+/// Where it is noon, so that no day ends while a test runs by the clock of the machine.
 pub fn noon() -> TimeZone {
     let east = 12 - Timestamp::now().to_zoned(TimeZone::UTC).hour();
     TimeZone::fixed(jiff::tz::offset(east))
@@ -46,7 +46,7 @@ pub fn policy() -> Policy {
     let price = Price { input: dollar, cached_input: dollar, output: NanoUsd(10_000_000_000) };
     Policy {
         hash: "0123456789ab".into(),
-        time_zone: noon(),
+        time_zone: TimeZone::UTC,
         backends: [backend("local", Location::Local), backend("hosted", Location::Hosted)].into(),
         models: [model("small", "local", Some(Price::default())), model("big", "hosted", Some(price))].into(),
         tiers: vec![tier("local", "small"), tier("hosted", "big")],

@@ -10,7 +10,7 @@ use super::*;
 use crate::chat::{Capability, ChatRequest, Format};
 use crate::error::Kind;
 use crate::gateway::PlannedCall;
-use crate::gateway::fixtures::{self, Kept, Script, Step, ask, budget, policy, with_route};
+use crate::gateway::fixtures::{self, Kept, Script, Step, ask, budget, noon, policy, with_route};
 use crate::policy::{Limits, Route};
 use crate::request::{Ask, AttemptResult as How, Exclusion, Outcome, Progress, Render, Scope, Status};
 use crate::telemetry::Metrics;
@@ -31,7 +31,7 @@ fn world<const N: usize>(budgets: Vec<Budget>, steps: [(&str, Vec<Step>); N]) ->
 
 fn world_of<const N: usize>(policy: Policy, steps: [(&str, Vec<Step>); N]) -> World {
     let hosted_first = |route: &mut Route| route.thresholds = [("hosted".into(), 0.0)].into();
-    let policy = with_route(policy, hosted_first);
+    let policy = Policy { time_zone: noon(), ..with_route(policy, hosted_first) };
     let (script, kept) = (Script::new(steps), Arc::new(Kept::default()));
     let (upstream, ledger) = (Box::new(script.clone()), Box::new(kept.clone()));
     World { gateway: Gateway::with_parts(Arc::new(policy), upstream, ledger, Metrics::for_tests()), script, kept }
