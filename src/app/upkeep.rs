@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::App;
 use super::forget::forget;
-use crate::classify::{LOOK_BACK, PassRates};
+use crate::classify::{CHECKS_AT_MOST, LEARN_EVERY, LOOK_BACK, PassRates};
 use crate::error::Result;
 use crate::gateway::Gateway;
 use crate::health::State;
@@ -28,10 +28,6 @@ const GAUGES_EVERY: Duration = Duration::from_secs(5);
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
 /// A process that was not heard for so long is gone, without having said so.
 pub const SILENT: Duration = Duration::from_secs(45);
-/// A rate moves by days; a minute is soon enough to see what other processes found out.
-const LEARN_EVERY: Duration = Duration::from_secs(60);
-/// The newest ones; enough for a rate of each model and tool, and read within milliseconds when a process starts.
-const CHECKS_AT_MOST: u32 = 5_000;
 
 /// Whoever holds it counts the requests of processes that bind no port.
 const LEASE: &str = "tail";
@@ -105,7 +101,7 @@ async fn money(app: &App, period: Duration, stop: &CancellationToken) {
 pub(super) async fn learn(store: &Store, gateway: &Gateway) -> Result<()> {
     let now = Timestamp::now();
     let since = now.checked_sub(LOOK_BACK).unwrap_or(Timestamp::MIN);
-    gateway.learn(PassRates::new(&store.checked(since, CHECKS_AT_MOST).await?, now));
+    gateway.learn(PassRates::new(&store.checked(since..Timestamp::MAX, CHECKS_AT_MOST).await?, now));
     Ok(())
 }
 

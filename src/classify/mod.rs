@@ -9,5 +9,5 @@ mod score;
 mod text;
 
 pub use chat::{chat_signals, conversation_key};
-pub use rates::{ENOUGH, LOOK_BACK, PassRates, Track};
+pub use rates::{CHECKS_AT_MOST, ENOUGH, LEARN_EVERY, LOOK_BACK, PassRates, Track};
 pub use score::score;

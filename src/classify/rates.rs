@@ -21,6 +21,10 @@ const PRIOR_REJECTED: f64 = 1.0;
 const HALF_LIFE: Duration = Duration::from_secs(7 * 86_400);
 /// After five half-lives a check counts for a thirtieth: what is older is not read.
 pub const LOOK_BACK: Duration = Duration::from_secs(35 * 86_400);
+/// The newest ones; enough for a rate of each model and tool, and read within milliseconds when a process starts.
+pub const CHECKS_AT_MOST: u32 = 5_000;
+/// A rate moves by days; a minute is soon enough to see what other processes found out.
+pub const LEARN_EVERY: Duration = Duration::from_secs(60);
 /// Checks, by what they still count: with fewer nothing is changed by them.
 pub const ENOUGH: f64 = 8.0;
 /// What a second of a person's waiting is taken to be worth: a tenth of a cent.
@@ -59,12 +63,57 @@ impl Track {
     pub fn add(&mut self, checked: &Checked, now: Timestamp) {
         // Clocks differ between machines that share a file; what is said to come from the future is new.
         let age = Duration::try_from(now.duration_since(checked.at)).unwrap_or_default();
-        let weight = 0.5_f64.powf(age.as_secs_f64() / HALF_LIFE.as_secs_f64());
-        self.passed += weight * f64::from(checked.passed);
-        self.rejected += weight * f64::from(checked.rejected);
-        self.seconds += weight * checked.latency.as_secs_f64();
-        self.tokens_in += weight * checked.usage.input.0 as f64;
-        self.tokens_out += weight * checked.usage.output.0 as f64;
+        let fresh = Self::new((checked.passed, checked.rejected), checked.latency, checked.usage);
+        *self = self.and(fresh.aged(age));
+    }
+
+    /// So many answers that passed and that did not, as they are when they are made. The rest are sums over them.
+    pub fn new((passed, rejected): (u32, u32), latency: Duration, usage: Usage) -> Self {
+        Self {
+            passed: passed.into(),
+            rejected: rejected.into(),
+            seconds: latency.as_secs_f64(),
+            tokens_in: usage.input.0 as f64,
+            tokens_out: usage.output.0 as f64,
+        }
+    }
+
+    /// The same so much later.
+    pub fn aged(self, by: Duration) -> Self {
+        self.times(0.5_f64.powf(by.as_secs_f64() / HALF_LIFE.as_secs_f64()))
+    }
+
+    /// As if every check had been made so many times.
+    pub fn times(self, weight: f64) -> Self {
+        Self {
+            passed: self.passed * weight,
+            rejected: self.rejected * weight,
+            seconds: self.seconds * weight,
+            tokens_in: self.tokens_in * weight,
+            tokens_out: self.tokens_out * weight,
+        }
+    }
+
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            passed: self.passed + other.passed,
+            rejected: self.rejected + other.rejected,
+            seconds: self.seconds + other.seconds,
+            tokens_in: self.tokens_in + other.tokens_in,
+            tokens_out: self.tokens_out + other.tokens_out,
+        }
+    }
+
+    /// Without what was added before. What rounding leaves of nothing is nothing.
+    pub fn without(self, other: Self) -> Self {
+        let Self { passed, rejected, seconds, tokens_in, tokens_out } = self.and(other.times(-1.0));
+        Self {
+            passed: passed.max(0.0),
+            rejected: rejected.max(0.0),
+            seconds: seconds.max(0.0),
+            tokens_in: tokens_in.max(0.0),
+            tokens_out: tokens_out.max(0.0),
+        }
     }
 
     pub fn rate(&self) -> PassRate {
@@ -76,7 +125,8 @@ impl Track {
         }
     }
 
-    fn sample(&self) -> f64 {
+    /// Checks, by what they still count.
+    pub fn sample(&self) -> f64 {
         self.passed + self.rejected
     }
 

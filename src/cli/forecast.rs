@@ -8,7 +8,8 @@ use super::render::wrapped;
 use crate::chat::NanoUsd;
 use crate::names::TierName;
 use crate::simulate::{
-    Calibration, Change, Difference, Estimate, Report, Row, SAME_SHARE, SURE, Subject, Verdict, Wanted,
+    BudgetReport, Calibration, Change, Difference, Estimate, Report, Row, SAME_SHARE, SURE, Subject, ThroughTime,
+    Verdict, Wanted,
 };
 
 /// Prose is easier to read in lines of a book's width.
@@ -20,6 +21,10 @@ pub(super) fn report(report: &Report, zone: &TimeZone) -> String {
     if report.questions > 0 {
         parts.push(format!("{}\n{}", table(report), legend(report)));
         parts.push(format!("What changes\n{}", changes(report)));
+        let told: Vec<String> = report.through_time.iter().flat_map(through_time).map(|line| item(&line)).collect();
+        if !told.is_empty() {
+            parts.push(format!("Through time\n{}", told.join("\n")));
+        }
     }
     let unknowns: Vec<String> = report.unknowns.iter().map(|unknown| item(&unknown.text)).collect();
     parts.push(format!("What this cannot know\n{}", unknowns.join("\n")));
@@ -174,6 +179,38 @@ fn changes(report: &Report) -> String {
         ));
     }
     lines.iter().map(|line| item(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// What pass rates and budgets did to one policy's requests, as far as they did anything.
+fn through_time(policy: &ThroughTime) -> Vec<String> {
+    let name = if policy.subject == Subject::New { "new" } else { "present" };
+    let mut lines = Vec::new();
+    if policy.passed_over > 0 || policy.explored > 0 {
+        lines.push(format!(
+            "{name}: {} questions begin above a tier whose answers are mostly rejected by then; {} begin there all the \
+             same, to see whether it got better.",
+            counted(policy.passed_over),
+            counted(policy.explored)
+        ));
+    }
+    lines.extend(policy.budgets.iter().map(|budget| format!("{name}: {}", budget_through_time(budget))));
+    lines
+}
+
+fn budget_through_time(report: &BudgetReport) -> String {
+    let BudgetReport { budget, limit_nanousd: limit, per, rejects, periods, spent } = report;
+    let periods = format!("{} {per}{}", counted(*periods), if *periods == 1 { "" } else { "s" });
+    let Some(first) = spent.first() else {
+        return format!("budget `{budget}` ({limit} a {per}) pays for everything, in {periods}.");
+    };
+    let kept_back = spent.iter().map(|period| period.kept_back).sum::<f64>().round().max(1.0) as u64;
+    let calls = format!("{} call{}", counted(kept_back), if kept_back == 1 { "" } else { "s" });
+    format!(
+        "budget `{budget}` ({limit} a {per}) runs out in {} of {periods}, first on {}; about {calls} would be kept back, {}.",
+        counted(spent.len() as u64),
+        first.local.strftime("%Y-%m-%d at %H:%M"),
+        if *rejects { "which ends their requests" } else { "and their requests left to free models" },
+    )
 }
 
 fn noise(difference: &Difference, shown: fn(f64) -> String) -> String {

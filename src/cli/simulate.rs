@@ -13,7 +13,9 @@ use serde_json::json;
 use super::window::{self, Last};
 use super::{forecast, output};
 use crate::app::App;
-use crate::policy::{self, BUILT_IN_NAME, Policy};
+use crate::chat::NanoUsd;
+use crate::policy::{self, BUILT_IN_NAME, Budget, Policy};
+use crate::request::Allowance;
 use crate::simulate::{Comparison, Contender, Gates, Sample, Traffic, run as replay, traffic};
 
 /// More requests than this are sampled, unless all are asked for: a share of this many is off by half a percent
@@ -85,8 +87,12 @@ pub(super) async fn run(app: &App, asked: &Arguments, present: Option<&Path>) ->
     let shown = |file: &Path| file.display().to_string();
     let read = asked.reading.traffic(app).await?;
     let comparison = Comparison {
-        new: Contender { name: shown(&asked.policy), policy: &new },
-        present: Contender { name: present.map_or_else(|| BUILT_IN_NAME.to_owned(), shown), policy: &current },
+        new: Contender { name: shown(&asked.policy), policy: &new, opening: opening(app, &new, read.since).await? },
+        present: Contender {
+            name: present.map_or_else(|| BUILT_IN_NAME.to_owned(), shown),
+            policy: &current,
+            opening: opening(app, &current, read.since).await?,
+        },
         keys_as_set: asked.keys_as_set,
         since: read.since,
         requests: read.requests,
@@ -104,6 +110,15 @@ pub(super) async fn run(app: &App, asked: &Arguments, present: Option<&Path>) ->
         output::remark(&format!("gate {} failed: {}", breach.gate, breach.why));
     }
     Ok(if breaches.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(GATE_FAILED) })
+}
+
+/// What the ledger has for each budget of the period that is under way at the first moment of a replay.
+async fn opening(app: &App, policy: &Policy, since: Timestamp) -> anyhow::Result<Vec<NanoUsd>> {
+    // The sums of the ledger are by quarters of an hour; the one that the replay begins in is its own.
+    let quarter = Timestamp::from_second(since.as_second().div_euclid(900) * 900)?;
+    let until_then = |budget: &Budget| Allowance { ends: quarter, ..budget.allowance(since, &policy.time_zone) };
+    let allowances: Vec<Allowance> = policy.budgets.iter().map(until_then).collect();
+    Ok(app.store.standings(&allowances).await?.into_iter().map(|standing| standing.spent).collect())
 }
 
 /// Recorded traffic as it was read.

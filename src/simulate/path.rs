@@ -1,23 +1,26 @@
 //! What one policy would do with each recorded situation: the decision that `decide` makes, boiled down to the steps that
-//! a question takes. Equal paths are kept once. Pure.
+//! a question takes. Equal paths are kept once; `replay` says what the decision knows of the time before. Pure.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::evidence::{Evidence, Rates};
-use super::traffic::{Situation, Traffic};
+use super::money::Money;
+use super::traffic::{Question, Situation, Traffic};
+use super::walk::{Case, Expected, expected};
 use crate::chat::{NanoUsd, Price, Tokens};
 use crate::gateway::{Setback, View, decide, may_follow};
 use crate::names::ModelName;
 use crate::policy::{Policy, Route, RouteTier};
 use crate::request::Decision;
 
-/// The paths of all situations under one policy.
+/// The paths of all questions under one policy, and the money that was there when each came.
 #[derive(Clone)]
 pub struct Paths {
     pub list: Vec<Path>,
-    /// Which path each situation takes, by its number.
+    /// Which path each question takes, by its number.
     numbers: Arc<[u32]>,
+    money: Arc<Money>,
 }
 
 #[derive(Clone)]
@@ -45,29 +48,67 @@ pub struct Step {
 }
 
 /// What makes two paths the same one.
-type Key = (usize, Option<usize>, u16, Vec<ModelName>);
+pub type Key = (usize, Option<usize>, u16, Vec<ModelName>);
 
-impl Paths {
-    pub fn of(policy: &Policy, view: &View, traffic: &Traffic, evidence: &Evidence) -> Self {
-        let decided = in_parts(&traffic.situations, |situation| {
-            key(policy, &decide(policy, &situation.signals, view), situation)
-        });
-        let mut known: HashMap<Key, u32> = HashMap::new();
-        let mut list = Vec::new();
-        let numbers = decided
-            .into_iter()
-            .map(|key| {
-                *known.entry(key).or_insert_with_key(|key| {
-                    list.push(path(policy, key, traffic, evidence));
-                    list.len() as u32 - 1
-                })
-            })
-            .collect();
-        Self { list, numbers }
+/// Paths as they come up, equal ones once.
+pub struct Builder<'a> {
+    pub policy: &'a Policy,
+    pub traffic: &'a Traffic,
+    pub evidence: &'a Evidence,
+    known: HashMap<Key, u32>,
+    list: Vec<Path>,
+}
+
+impl<'a> Builder<'a> {
+    pub fn new(policy: &'a Policy, traffic: &'a Traffic, evidence: &'a Evidence) -> Self {
+        Self { policy, traffic, evidence, known: HashMap::new(), list: Vec::new() }
     }
 
-    pub fn of_situation(&self, situation: u32) -> &Path {
-        &self.list[self.numbers[situation as usize] as usize]
+    pub fn number(&mut self, key: Key) -> u32 {
+        *self.known.entry(key).or_insert_with_key(|key| {
+            self.list.push(path(self.policy, key, self.traffic, self.evidence));
+            self.list.len() as u32 - 1
+        })
+    }
+
+    /// The path of each situation by itself: whatever happened before.
+    pub fn of_situations(&mut self, view: &View) -> Vec<u32> {
+        let keys = in_parts(&self.traffic.situations, |situation| {
+            key(self.policy, &decide(self.policy, &situation.signals, view), situation)
+        });
+        keys.into_iter().map(|key| self.number(key)).collect()
+    }
+
+    pub fn path(&self, number: u32) -> &Path {
+        &self.list[number as usize]
+    }
+
+    pub fn paths(self, numbers: Vec<u32>, money: Money) -> Paths {
+        Paths { list: self.list, numbers: numbers.into(), money: money.into() }
+    }
+}
+
+impl Paths {
+    /// Every question by itself, with nothing spent and nothing learned.
+    pub fn of(policy: &Policy, view: &View, traffic: &Traffic, evidence: &Evidence) -> Self {
+        let mut builder = Builder::new(policy, traffic, evidence);
+        let situations = builder.of_situations(view);
+        let numbers = traffic.questions.iter().map(|question| situations[question.situation as usize]).collect();
+        builder.paths(numbers, Money::default())
+    }
+
+    pub fn of_question(&self, question: &Question) -> &Path {
+        &self.list[self.numbers[question.number as usize] as usize]
+    }
+
+    /// The same paths, with the money that was there under another policy.
+    pub fn with_money_of(&self, other: &Self) -> Self {
+        Self { money: other.money.clone(), ..self.clone() }
+    }
+
+    pub fn expected(&self, question: &Question, traffic: &Traffic, evidence: &Evidence) -> Expected {
+        let case = Case::of(question, traffic, self.money.at(question));
+        expected(self.of_question(question), case, evidence, &mut |_| {})
     }
 }
 
@@ -102,7 +143,7 @@ pub fn in_parts<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) ->
     })
 }
 
-fn key(policy: &Policy, decision: &Decision, situation: &Situation) -> Key {
+pub fn key(policy: &Policy, decision: &Decision, situation: &Situation) -> Key {
     let route = policy.routes.iter().position(|route| route.name == decision.route).unwrap_or(usize::MAX);
     let admitted = decision.admitted().map(|candidate| candidate.model.clone()).collect();
     (route, policy.rank(&decision.tier), situation.tool, admitted)

@@ -4,11 +4,13 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
 use super::traffic::{BLOCKS, Traffic};
+use crate::classify::{CHECKS_AT_MOST, LOOK_BACK};
 use crate::error::Result;
 use crate::store::{Store, TrafficSpan};
 
-/// Rows of one read.
+/// Rows of one read; of a sample fewer, so that more parts of a day are in it.
 const READ: i64 = 500;
+const READ_OF_A_SAMPLE: i64 = 100;
 
 /// Reads under way at a time; the store has three connections for reading.
 const READS: usize = 3;
@@ -26,19 +28,23 @@ pub async fn traffic(store: &Store, sample: Sample, mut progress: impl FnMut(u64
     let mut traffic = Traffic::default();
     let Some(span) = store.traffic_span(sample.since).await? else { return Ok((traffic, 0)) };
     let every = every(span, sample.at_most);
+    let length = if every > 1 { READ_OF_A_SAMPLE } else { READ };
     let expected = span.requests / every;
     let run = usize::try_from(expected).unwrap_or(usize::MAX) / (BLOCKS * 8);
-    let starts = (span.first..=span.last).step_by(READ as usize).step_by(usize::try_from(every).unwrap_or(usize::MAX));
+    let starts =
+        (span.first..=span.last).step_by(length as usize).step_by(usize::try_from(every).unwrap_or(usize::MAX));
     let mut reads = stream::iter(starts)
-        .map(|start| store.traffic(start..=(start + READ - 1).min(span.last), sample.since))
+        .map(|start| store.traffic(start..=(start + length - 1).min(span.last), sample.since))
         .buffered(READS);
     while let Some(requests) = reads.try_next().await? {
         for request in &requests {
-            traffic.add(request, run.clamp(1, READ as usize));
+            traffic.add(request, run.clamp(1, length as usize));
         }
         progress(traffic.requests, expected);
     }
-    Ok((traffic, span.requests))
+    let since = sample.since.checked_sub(LOOK_BACK).unwrap_or(Timestamp::MIN);
+    let before = store.checked(since..sample.since, CHECKS_AT_MOST).await?;
+    Ok((traffic.finish(span.requests, &before), span.requests))
 }
 
 /// Every how many runs of rows one is read. Runs that stand in line, not single rows: a row costs its page, whichever

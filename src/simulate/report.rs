@@ -4,6 +4,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::money::BudgetReport;
+use super::replay::Replay;
 use super::shuffle::{Shuffle, Spread};
 use super::totals::{Figure, Totals};
 use super::traffic::Traffic;
@@ -35,6 +37,8 @@ pub struct Report {
     pub change: Change,
     /// `None`: everything starts in one tier, so there is nothing to choose.
     pub against_chance: Option<AgainstChance>,
+    /// What the time before did to the decisions of the new policy and the present one.
+    pub through_time: Vec<ThroughTime>,
     pub unknowns: Vec<Unknown>,
 }
 
@@ -70,6 +74,16 @@ pub struct Row {
 pub struct Share {
     pub tier: TierName,
     pub share: f64,
+}
+
+/// What pass rates and budgets did to one policy's questions.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ThroughTime {
+    pub subject: Subject,
+    /// Questions that began above a tier because of its pass rates, and such that began there all the same, to see.
+    pub passed_over: u64,
+    pub explored: u64,
+    pub budgets: Vec<BudgetReport>,
 }
 
 /// Per question.
@@ -184,6 +198,13 @@ impl Row {
             checked: Estimate { value: share(recorded.checked), error: None },
             unchecked: share(recorded.unchecked),
         }
+    }
+}
+
+impl ThroughTime {
+    pub fn of(subject: Subject, replay: Replay) -> Self {
+        let Replay { budgets, passed_over, explored, .. } = replay;
+        Self { subject, passed_over, explored, budgets }
     }
 }
 

@@ -6,7 +6,6 @@ use super::evidence::Evidence;
 use super::path::{Paths, in_parts};
 use super::totals::{Totals, variance};
 use super::traffic::{Question, Traffic};
-use super::walk::expected;
 
 const SEED: u64 = 0x7461_736b;
 
@@ -50,7 +49,7 @@ struct Lot {
 /// `forced`: the paths with every question starting in the tier of that rank. `None`: nobody asks a model.
 pub fn shuffle(policy: (&Paths, &Totals), forced: &[Paths], traffic: &Traffic, evidence: &Evidence) -> Option<Shuffle> {
     let (paths, totals) = policy;
-    let asked = |question: &&Question| paths.of_situation(question.situation).start.is_some();
+    let asked = |question: &&Question| paths.of_question(question).start.is_some();
     let questions: Vec<Question> = traffic.questions.iter().filter(asked).copied().collect();
     if questions.is_empty() || forced.is_empty() {
         return None;
@@ -66,9 +65,8 @@ pub fn shuffle(policy: (&Paths, &Totals), forced: &[Paths], traffic: &Traffic, e
 }
 
 fn profile(forced: &Paths, question: &Question, traffic: &Traffic, evidence: &Evidence) -> Profile {
-    let path = forced.of_situation(question.situation);
-    let size = traffic.situation_of(question).signals.context;
-    let expected = expected(path, size, traffic.tries(question), evidence);
+    let path = forced.of_question(question);
+    let expected = forced.expected(question, traffic, evidence);
     Profile {
         cost: expected.cost as f32,
         escalations: expected.escalations as f32,

@@ -4,7 +4,7 @@
 use super::evidence::{Evidence, Rate};
 use super::path::{Path, Paths, in_parts};
 use super::traffic::{BLOCKS, Question, Traffic};
-use super::walk::{Expected, expected};
+use super::walk::Expected;
 
 /// So many questions are worked on at a stretch.
 const STRETCH: usize = 4_096;
@@ -157,9 +157,7 @@ fn whole(paths: &Paths, traffic: &Traffic, evidence: &Evidence, questions: &[Que
     let parts = in_parts(&stretches, |stretch| {
         let mut totals = Totals::empty(0);
         for question in *stretch {
-            let path = paths.of_situation(question.situation);
-            let size = traffic.situation_of(question).signals.context;
-            totals.count(path, question, &expected(path, size, traffic.tries(question), evidence));
+            totals.count(paths.of_question(question), question, &paths.expected(question, traffic, evidence));
         }
         totals
     });

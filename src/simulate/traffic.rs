@@ -5,15 +5,18 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use jiff::Timestamp;
+
 use crate::chat::{NanoUsd, Usage};
+use crate::classify::Track;
 use crate::names::{ModelName, TierName};
-use crate::request::{AttemptKind, AttemptResult, Signals, Status};
+use crate::request::{AttemptKind, AttemptResult, Checked, Signals, Status};
 use crate::store::{PastAttempt, PastRequest};
 
 /// So many groups of questions, whose differences show how much is chance.
 pub const BLOCKS: usize = 64;
 
-/// Everything that was recorded in a span of time, or a sample of it.
+/// Everything that was recorded in a span of time, or a sample of it; in the order of time once it is `finish`ed.
 #[derive(Debug, Default)]
 pub struct Traffic {
     pub requests: u64,
@@ -30,6 +33,12 @@ pub struct Traffic {
     pub tries: Vec<Try>,
     pub tools: Names<String>,
     pub models: Names<ModelName>,
+    /// Tools by version of their prompt: what pass rates are counted by.
+    pub wordings: Names<(String, String)>,
+    /// What checks said of answers, in the order of time. Also from before the first request.
+    pub checks: Vec<Check>,
+    /// How many recorded requests each of these stands for; more than one in a sample.
+    pub weight: f64,
     /// Situations by the hash of their text, which is several times longer than what is kept of it.
     known: HashMap<[u8; 32], Option<u32>>,
 }
@@ -51,10 +60,26 @@ pub struct Recorded {
 pub struct Situation {
     pub signals: Signals,
     pub tool: u16,
+    pub wording: u16,
+}
+
+/// A checked answer, or some of about the same time.
+#[derive(Debug, Clone, Copy)]
+pub struct Check {
+    pub at: Timestamp,
+    pub wording: u16,
+    pub model: u16,
+    /// As it was when it was made.
+    pub track: Track,
 }
 
 #[derive(Debug, Clone, Copy)]
 pub struct Question {
+    /// Its place in the order of time.
+    pub number: u32,
+    pub at: Timestamp,
+    /// From 0 to 1, for what is left to chance: always the same for the same request.
+    pub draw: f64,
     pub situation: u32,
     pub block: u8,
     tries: u8,
@@ -105,14 +130,40 @@ impl Traffic {
         let first_try = self.tries.len();
         for attempt in &request.attempts {
             self.tried(first_try, attempt);
+            self.checked(situation, attempt);
         }
         self.recorded.count(request);
         self.questions.push(Question {
+            number: 0,
+            at: request.at,
+            draw: drawn_by(&request.id),
             situation,
             block: ((self.questions.len() / run.max(1)) % BLOCKS) as u8,
             tries: u8::try_from(self.tries.len() - first_try).unwrap_or(u8::MAX),
             first_try: u32::try_from(first_try).unwrap_or(u32::MAX),
         });
+    }
+
+    /// All is read: from now on it is in the order of time. `requests`: how many there were, read or not; `before`: what
+    /// checks said before the first of them, whole.
+    pub fn finish(mut self, requests: u64, before: &[Checked]) -> Self {
+        self.weight = requests.max(1) as f64 / self.requests.max(1) as f64;
+        self.questions.sort_by_key(|question| question.at);
+        for (number, question) in (0..).zip(&mut self.questions) {
+            question.number = number;
+        }
+        // In a sample, a check stands for those of the rows that were left out, too.
+        for check in &mut self.checks {
+            check.track = check.track.times(self.weight);
+        }
+        for checked in before {
+            let wording = self.wordings.number(&(checked.tool.clone(), checked.prompt_version.clone()));
+            let model = self.models.number(&checked.model);
+            let track = Track::new((checked.passed, checked.rejected), checked.latency, checked.usage);
+            self.checks.push(Check { at: checked.at, wording, model, track });
+        }
+        self.checks.sort_by_key(|check| check.at);
+        self
     }
 
     /// What each model that was asked this question did, one entry a model.
@@ -132,12 +183,25 @@ impl Traffic {
         }
         let read = serde_json::from_str::<Signals>(text).ok();
         let number = read.map(|signals| {
-            let tool = self.tools.number(&signals.target.as_str().to_owned());
-            self.situations.push(Situation { signals, tool });
+            let target = signals.target.as_str().to_owned();
+            let tool = self.tools.number(&target);
+            let wording = self.wordings.number(&(target, signals.prompt_version.clone()));
+            self.situations.push(Situation { signals, tool, wording });
             self.situations.len() as u32 - 1
         });
         self.known.insert(hash, number);
         number
+    }
+
+    fn checked(&mut self, situation: u32, attempt: &PastAttempt) {
+        let counts = match attempt.result {
+            AttemptResult::Accepted => (1, 0),
+            AttemptResult::Rejected => (0, 1),
+            _ => return,
+        };
+        let track = Track::new(counts, attempt.latency, attempt.usage.unwrap_or_default());
+        let (wording, model) = (self.situations[situation as usize].wording, self.models.number(&attempt.model));
+        self.checks.push(Check { at: attempt.started_at, wording, model, track });
     }
 
     fn tried(&mut self, first: usize, attempt: &PastAttempt) {
@@ -152,6 +216,13 @@ impl Traffic {
             None => self.tries.push(Try { model, ending, usage }),
         }
     }
+}
+
+/// A number from 0 to 1 that only the request's id decides, so that a replay comes out the same each time.
+fn drawn_by(id: &str) -> f64 {
+    let hash = blake3::hash(id.as_bytes());
+    let number = hash.as_bytes().iter().take(4).fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
+    f64::from(number) / (f64::from(u32::MAX) + 1.0)
 }
 
 /// Whether there was something to ask a model: a call of create_task, or one that was refused, has no question under

@@ -6,10 +6,10 @@ use super::evidence::{Evidence, FEW};
 use super::path::{Paths, Step};
 use super::report::Unknown;
 use super::totals::Totals;
-use super::traffic::Traffic;
+use super::traffic::{Question, Traffic};
 use super::{Comparison, Contender};
 use crate::names::ModelName;
-use crate::policy::Policy;
+use crate::policy::{Policy, RouteTier, Sticky};
 
 /// `new`: what the new policy would do.
 pub(super) fn of(
@@ -34,12 +34,14 @@ pub(super) fn of(
         unreadable(traffic),
         other_policies(traffic, &comparison.present),
         keys(comparison),
-        budgets(comparison.new.policy),
+        pass_rates(comparison, traffic),
+        budgets(comparison, traffic),
+        conversations(comparison, traffic),
         Some(Unknown {
             code: "feedback",
             count: None,
             text: "What a policy changes in turn is not replayed: models that are busy or left alone after failures, \
-                   limits that are used up, answers that land in the cache."
+                   rate limits that are used up, answers that land in the cache."
                 .to_owned(),
         }),
     ];
@@ -116,7 +118,8 @@ fn sampled(comparison: &Comparison<'_>, traffic: &Traffic) -> Option<Unknown> {
         code: "sampled",
         count: Some(traffic.requests),
         text: format!(
-            "{} of {} requests were replayed, evenly spread runs of them, and costs are of these; --all replays every one.",
+            "{} of {} requests were replayed, evenly spread runs of them, and costs are of these; what was checked and spent \
+             between them is taken to be like it. --all replays every one.",
             traffic.requests, comparison.requests
         ),
     })
@@ -218,19 +221,50 @@ fn keys(comparison: &Comparison<'_>) -> Option<Unknown> {
     })
 }
 
-fn budgets(new: &Policy) -> Option<Unknown> {
-    let names: Vec<String> = new
-        .budgets
-        .iter()
-        .map(|budget| format!("{} ({} a {})", budget.name, budget.limit, budget.per.as_str()))
-        .collect();
-    (!names.is_empty()).then(|| Unknown {
+/// Which checks there are is the doing of the policies of that time.
+fn pass_rates(comparison: &Comparison<'_>, traffic: &Traffic) -> Option<Unknown> {
+    let chooses = |policy: &Policy| policy.routes.iter().any(|route| route.tier == RouteTier::Auto);
+    let concerned = chooses(comparison.new.policy) || chooses(comparison.present.policy);
+    let first = traffic.questions.first().map(|question| question.at);
+    let counted = traffic.checks.iter().filter(|check| first.is_some_and(|first| check.at >= first)).count();
+    (concerned && counted > 0).then(|| Unknown {
+        code: "pass_rates",
+        count: Some(counted as u64),
+        text: "Each request is decided by the pass rates of the checks recorded before it, which the policies of that time \
+               brought about: answers that a policy would have got in their place move no rate, a model without checks \
+               is never passed over, and who begins below all the same (`explore`) is drawn anew, the same in each run."
+            .to_owned(),
+    })
+}
+
+fn budgets(comparison: &Comparison<'_>, traffic: &Traffic) -> Option<Unknown> {
+    let count = comparison.new.policy.budgets.len().max(comparison.present.policy.budgets.len());
+    let sampled = if traffic.weight > 1.0 {
+        format!(" Each request of the sample counts for {:.1}.", traffic.weight)
+    } else {
+        String::new()
+    };
+    (count > 0).then(|| Unknown {
         code: "budgets",
-        count: Some(names.len() as u64),
+        count: Some(count as u64),
         text: format!(
-            "Budgets are replayed as if nothing were spent: {}. One that runs out leaves out what costs money until its \
-             period ends.",
-            names.join(", ")
+            "Budgets spend what calls are expected to cost, and begin with what was recorded of the period that was under \
+             way; what is set aside for calls at the same moment, and a caller who asks again later, is not known.{sampled}"
+        ),
+    })
+}
+
+fn conversations(comparison: &Comparison<'_>, traffic: &Traffic) -> Option<Unknown> {
+    let keeps = |policy: &Policy| policy.routes.iter().any(|route| route.sticky == Sticky::Conversation);
+    let concerned = keeps(comparison.new.policy) || keeps(comparison.present.policy);
+    let in_one = |question: &&Question| traffic.situation_of(question).signals.conversation.is_some();
+    let count = traffic.questions.iter().filter(in_one).count() as u64;
+    (concerned && count > 0).then(|| Unknown {
+        code: "conversations",
+        count: Some(count),
+        text: format!(
+            "Which requests belong to one conversation is not written down: {count} are replayed each by itself, although \
+             `sticky: conversation` would keep a conversation at its model."
         ),
     })
 }

@@ -4,9 +4,13 @@
 //! A second call of the same model after a fault of its own is not played: what it cost stands in the recorded usage.
 
 use super::evidence::{Evidence, Rates};
+use super::money::Purse;
 use super::path::{Path, Step};
-use super::traffic::{Ending, Try};
+use super::traffic::{Ending, Question, Traffic, Try};
 use crate::chat::{Tokens, Usage};
+use crate::names::ModelName;
+use crate::policy::WhenSpent;
+use crate::request::Signals;
 
 /// Sums of expectations over questions. Money is in nano-dollars, and a fraction of one here: an expectation is no
 /// amount that anyone pays.
@@ -44,19 +48,66 @@ struct Reach {
     spent: f64,
 }
 
-pub fn expected(path: &Path, size: Tokens, tries: &[Try], evidence: &Evidence) -> Expected {
+/// One question, as far as the path does not say it.
+#[derive(Clone, Copy)]
+pub struct Case<'a> {
+    pub signals: &'a Signals,
+    pub tries: &'a [Try],
+    pub purse: Purse<'a>,
+}
+
+/// What becomes of money on the way.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Event<'a> {
+    Paid {
+        model: &'a ModelName,
+        cost: f64,
+    },
+    /// This budget, by its place in the policy, kept the call back.
+    KeptBack {
+        budget: usize,
+        chance: f64,
+    },
+}
+
+impl<'a> Case<'a> {
+    pub fn of(question: &Question, traffic: &'a Traffic, purse: Purse<'a>) -> Self {
+        Self { signals: &traffic.situation_of(question).signals, tries: traffic.tries(question), purse }
+    }
+}
+
+pub fn expected<'a>(
+    path: &'a Path,
+    Case { signals, tries, purse }: Case<'_>,
+    evidence: &Evidence,
+    told: &mut impl FnMut(Event<'a>),
+) -> Expected {
     let mut sum = Expected::default();
+    let size = signals.context;
     let mut reached = vec![Reach::default(); path.steps.len()];
     let Some(first) = reached.first_mut() else { return sum };
     first.chance = 1.0;
     for _ in 0..path.max_attempts {
         let mut next = vec![Reach::default(); path.steps.len()];
-        for (step, reach) in path.steps.iter().zip(&reached).filter(|(_, reach)| reach.chance > 0.0) {
+        for (at, step) in path.steps.iter().enumerate() {
+            // What is passed on without a call is no attempt, and comes by in this round.
+            let reach = reached[at];
+            if reach.chance <= 0.0 {
+                continue;
+            }
             let own = step.model.and_then(|model| tries.iter().find(|tried| tried.model == model));
             let recorded = own.and_then(|tried| tried.usage);
             let usage = recorded.unwrap_or_else(|| guessed(step, evidence.usage(path.tool, step.model, size), size));
-            if is_too_dear(step, usage, *reach, path) {
-                pass_on(&mut next, step.after_failure, *reach);
+            let worst = worst_case(step, usage);
+            if worst > 0.0 && worst + reach.spent / reach.chance > path.max_cost.0 as f64 {
+                pass_on(&mut reached, step.after_failure, reach);
+                continue;
+            }
+            if let Some((budget, when_spent)) = purse.keeps_back(signals, &step.name, worst) {
+                told(Event::KeptBack { budget, chance: reach.chance });
+                if when_spent == WhenSpent::FreeOnly {
+                    pass_on(&mut reached, step.after_failure, reach);
+                }
                 continue;
             }
             let ending = own.and_then(|tried| tried.ending);
@@ -64,6 +115,7 @@ pub fn expected(path: &Path, size: Tokens, tries: &[Try], evidence: &Evidence) -
             // Nothing is known of what a call that fails costs; one that did has its own usage.
             let paid = if ending.is_some() { reach.chance } else { reach.chance * (1.0 - chances.failed) };
             let cost = step.price.map_or(0.0, |price| price.cost(usage).0 as f64);
+            told(Event::Paid { model: &step.name, cost: paid * cost });
             sum.cost += paid * cost;
             sum.unpriced += if step.price.is_none() { reach.chance } else { 0.0 };
             sum.calls += reach.chance;
@@ -133,11 +185,11 @@ fn pass_on(next: &mut [Reach], to: Option<usize>, reach: Reach) -> f64 {
     reach.chance
 }
 
-/// The envelope keeps back a call that could cost more than is left; such a call is passed by.
-fn is_too_dear(step: &Step, usage: Usage, reach: Reach, path: &Path) -> bool {
-    let Some(price) = step.price.filter(|price| !price.is_free()) else { return false };
-    let worst = price.cost(Usage { output: step.max_output, cached_input: Tokens::ZERO, ..usage });
-    worst.0 as f64 + reach.spent / reach.chance > path.max_cost.0 as f64
+/// What the envelope and the budgets need to be able to pay before a call is made; nothing for a free one.
+fn worst_case(step: &Step, usage: Usage) -> f64 {
+    let price = step.price.filter(|price| !price.is_free());
+    let worst = Usage { output: step.max_output, cached_input: Tokens::ZERO, ..usage };
+    price.map_or(0.0, |price| price.cost(worst).0 as f64)
 }
 
 /// Without any measurement: the question as it is, and an answer as long as it may be.

@@ -1,13 +1,14 @@
-//! Recorded traffic, for replaying: of each request what decided it, how it ended and what each attempt gave. No reasons
-//! and no times, which make up most of a row.
+//! Recorded traffic, for replaying: of each request what decided it and when, how it ended and what each attempt gave. No
+//! reasons, which make up most of a row.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::Store;
-use super::cells::{cell, time, tokens, word};
+use super::cells::{cell, duration, parsed, time, tokens, word};
 use super::outcomes::usage_source;
 use crate::chat::{NanoUsd, Usage, UsageSource};
 use crate::error::Result;
@@ -25,6 +26,9 @@ pub struct TrafficSpan {
 #[derive(Debug, Clone, PartialEq)]
 pub struct PastRequest {
     pub seq: i64,
+    pub id: String,
+    /// When it came in.
+    pub at: Timestamp,
     pub policy_hash: String,
     pub tier_wanted: TierName,
     pub status: Status,
@@ -43,6 +47,8 @@ pub struct PastAttempt {
     pub result: AttemptResult,
     /// `None`: nobody knows.
     pub usage: Option<Usage>,
+    pub started_at: Timestamp,
+    pub latency: Duration,
 }
 
 impl Store {
@@ -64,7 +70,7 @@ impl Store {
     pub async fn traffic(&self, rows: RangeInclusive<i64>, since: Timestamp) -> Result<Vec<PastRequest>> {
         let mut read = self.read().await?;
         let requests = sqlx::query(
-            "SELECT seq, id, policy_hash, tier_wanted, status, model IS NOT NULL AS answered, cost, signals \
+            "SELECT seq, id, at, policy_hash, tier_wanted, status, model IS NOT NULL AS answered, cost, signals \
              FROM requests WHERE seq BETWEEN ? AND ? AND at >= ? ORDER BY seq",
         )
         .bind(*rows.start())
@@ -73,7 +79,8 @@ impl Store {
         .fetch_all(&mut *read)
         .await?;
         let attempts = sqlx::query(
-            "SELECT a.request, a.model, a.kind, a.result, a.tokens_in, a.tokens_cached, a.tokens_out, a.usage \
+            "SELECT a.request, a.model, a.kind, a.result, a.tokens_in, a.tokens_cached, a.tokens_out, a.usage, \
+             a.started_at, a.latency_ms \
              FROM requests r JOIN attempts a ON a.request = r.id \
              WHERE r.seq BETWEEN ? AND ? AND r.at >= ? AND r.attempts > 0 ORDER BY r.seq, a.n",
         )
@@ -96,6 +103,8 @@ impl Store {
                         output: tokens(row, "tokens_out")?,
                     }),
                 },
+                started_at: parsed(row, "started_at")?,
+                latency: duration(cell(row, "latency_ms")?),
             });
         }
         requests
@@ -103,6 +112,8 @@ impl Store {
             .map(|row| {
                 Ok(PastRequest {
                     seq: cell(row, "seq")?,
+                    id: cell(row, "id")?,
+                    at: parsed(row, "at")?,
                     policy_hash: cell(row, "policy_hash")?,
                     tier_wanted: TierName::from(cell::<&str>(row, "tier_wanted")?),
                     status: word(row, "status", Status::parse)?,

@@ -8,6 +8,8 @@ use taskgate::store::Store;
 use crate::binary::{Ended, Home};
 use crate::upstream::{Reply, Step, Upstream};
 
+mod through_time;
+
 /// What a good model says of the tasks.
 const GOOD: &str = r#"{"assessment": "manageable", "priorities": ["TASK-0001"],
     "analysis": "Nothing is late: begin with TASK-0001."}"#;
@@ -129,7 +131,7 @@ async fn recorded_calls_are_replayed_beside_the_present_policy_and_the_controls(
     assert_eq!(report["against_chance"]["verdict"], "better", "the larger questions are the harder ones here");
     let codes: Vec<&str> =
         report["unknowns"].as_array().unwrap().iter().map(|it| it["code"].as_str().unwrap()).collect();
-    assert_eq!(codes, ["never_asked", "tokens_estimated", "feedback"]);
+    assert_eq!(codes, ["never_asked", "tokens_estimated", "pass_rates", "feedback"]);
 }
 
 #[tokio::test]

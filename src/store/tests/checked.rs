@@ -27,15 +27,17 @@ async fn accepted_and_rejected_answers_are_counted_and_nothing_else() {
     let mut other = asked(2, AttemptResult::Rejected);
     other.signals.prompt_version = "4".into();
     fixture.store.record_all(&results.chain([later, other]).collect::<Vec<_>>()).await.unwrap();
-    let mut checked = fixture.store.checked(moment(0), 1_000).await.unwrap();
+    let mut checked = fixture.store.checked(moment(0)..Timestamp::MAX, 1_000).await.unwrap();
     checked.sort_by_key(|checked| (checked.prompt_version.clone(), checked.at));
     let found: Vec<_> = checked.iter().map(|some| (some.prompt_version.as_str(), some.passed, some.rejected)).collect();
     assert_eq!(found, [("3", 1, 1), ("3", 1, 0), ("4", 0, 1)], "{checked:?}");
     assert_eq!((checked[0].at, checked[0].latency), (moment(1), Duration::from_secs(3)));
     assert_eq!((checked[0].usage.input, checked[0].usage.output), (Tokens(200), Tokens(20)));
-    let newest = fixture.store.checked(moment(0), 1).await.unwrap();
+    let newest = fixture.store.checked(moment(0)..Timestamp::MAX, 1).await.unwrap();
     assert_eq!((newest.len(), newest[0].at), (1, moment(70)));
-    assert!(fixture.store.checked(moment(71), 1_000).await.unwrap().is_empty());
+    let before = fixture.store.checked(moment(0)..moment(2), 1_000).await.unwrap();
+    assert_eq!(before.iter().map(|some| some.passed + some.rejected).collect::<Vec<_>>(), [2], "up to that moment");
+    assert!(fixture.store.checked(moment(71)..Timestamp::MAX, 1_000).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -45,14 +47,14 @@ async fn rows_from_before_the_wording_was_written_down_count_for_nothing() {
     let mut write = fixture.store.write().await.unwrap();
     sqlx::raw_sql("UPDATE requests SET prompt_version = NULL").execute(&mut *write).await.unwrap();
     write.commit().await.unwrap();
-    assert!(fixture.store.checked(moment(0), 1_000).await.unwrap().is_empty());
+    assert!(fixture.store.checked(moment(0)..Timestamp::MAX, 1_000).await.unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn the_newest_are_found_by_their_index() {
     let fixture = Fixture::new().await;
     let plan = "EXPLAIN QUERY PLAN SELECT a.*, r.tool, r.prompt_version FROM attempts a JOIN requests r ON r.id = a.request \
-         WHERE a.result IN ('accepted', 'rejected') AND a.started_at >= '2026' ORDER BY a.started_at DESC LIMIT 5000";
+         WHERE a.result IN ('accepted', 'rejected') AND a.started_at >= '2026' AND a.started_at < '2027' ORDER BY a.started_at DESC LIMIT 5000";
     let rows = sqlx::query(plan).fetch_all(&fixture.store.reader).await.unwrap();
     let steps: Vec<String> = rows.iter().map(|row| sqlx::Row::get(row, "detail")).collect();
     assert!(steps[0].contains("attempts_checked"), "{steps:?}");

@@ -16,9 +16,13 @@ fn as_read(seq: i64, outcome: &Outcome) -> PastRequest {
         kind: attempt.kind,
         result: attempt.result,
         usage: (attempt.usage_source != UsageSource::Unknown).then_some(attempt.usage),
+        started_at: attempt.started_at,
+        latency: attempt.latency,
     });
     PastRequest {
         seq,
+        id: outcome.id.to_string(),
+        at: outcome.at,
         policy_hash: outcome.policy_hash.clone(),
         tier_wanted: outcome.decision.tier.clone(),
         status: outcome.status,
