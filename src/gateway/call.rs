@@ -215,6 +215,7 @@ impl Run<'_> {
             result,
             rejection: None,
             kept_back: None,
+            budget: None,
             failure: Some(why.clone()),
             usage: Usage::default(),
             usage_source: UsageSource::Estimated,

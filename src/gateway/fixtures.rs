@@ -202,6 +202,7 @@ pub fn rejected_attempt(n: u32) -> Attempt {
         result: AttemptResult::Rejected,
         rejection: Some(Rejection::new(RejectionCode::WrongShape, "The answer was bad.")),
         kept_back: None,
+        budget: None,
         failure: None,
         usage: REPORTED,
         usage_source: UsageSource::Reported,

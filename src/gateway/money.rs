@@ -16,7 +16,7 @@ use super::dispatch::{End, Run};
 use super::parts::Snapshot;
 use crate::chat::{NanoUsd, Usage, UsageSource};
 use crate::error::Result;
-use crate::names::ModelName;
+use crate::names::{BudgetName, ModelName};
 use crate::policy::{Budget, Model, Policy, WhenSpent};
 use crate::request::{Allowance, Attempt, AttemptKind, AttemptResult, Limit, Signals, Standing};
 use crate::store::OpenRequest;
@@ -32,6 +32,13 @@ const PATIENCE: Duration = Duration::from_secs(1);
 struct Payers<'p> {
     budgets: Vec<&'p Budget>,
     allowances: Vec<Allowance>,
+}
+
+/// A call that a budget does not pay for: which one, why, and if that ends the request, when it begins anew.
+struct Refused {
+    budget: Option<BudgetName>,
+    why: String,
+    rejects_until: Option<Timestamp>,
 }
 
 impl Gateway {
@@ -118,9 +125,12 @@ impl Run<'_> {
         &mut self,
         model: &Model,
         kind: AttemptKind,
-        (why, rejects_until): (String, Option<Timestamp>),
+        Refused { budget, why, rejects_until }: Refused,
     ) -> End {
         let end = self.keep_back(model, kind, Limit::Budget, why.clone());
+        if let Some(row) = self.attempts.last_mut() {
+            row.budget = budget;
+        }
         let Some(anew) = rejects_until else { return end };
         self.kept_back = Some(over_budget(anew));
         End::Stop { why }
@@ -136,6 +146,7 @@ impl Run<'_> {
             result: AttemptResult::UpstreamError,
             rejection: None,
             kept_back: None,
+            budget: None,
             failure: Some("How this call ended is not known.".to_owned()),
             usage: Usage::default(),
             usage_source: UsageSource::Unknown,
@@ -187,18 +198,13 @@ impl<'p> Payers<'p> {
         Self::new(policy.budgets_for(signals, model), now, &policy.time_zone)
     }
 
-    /// Which budget does not pay, and if it ends the request, when it begins anew. Of several, one that rejects speaks.
-    fn refusal(
-        &self,
-        standings: &[Standing],
-        (model, worst_case): (&ModelName, NanoUsd),
-        zone: &TimeZone,
-    ) -> (String, Option<Timestamp>) {
+    /// Which budget does not pay. Of several, one that rejects speaks.
+    fn refusal(&self, standings: &[Standing], (model, worst_case): (&ModelName, NanoUsd), zone: &TimeZone) -> Refused {
         let all = self.budgets.iter().zip(&self.allowances).zip(standings);
         let refusing = all.filter(|((_, allowance), standing)| !standing.admits(worst_case, allowance.limit));
         let speaker = refusing.min_by_key(|((budget, _), _)| budget.when_spent == WhenSpent::FreeOnly);
         let Some(((budget, allowance), standing)) = speaker else {
-            return (format!("No budget pays for {model}."), None);
+            return Refused { budget: None, why: format!("No budget pays for {model}."), rejects_until: None };
         };
         let Allowance { budget: name, limit, ends, .. } = allowance;
         let left = (*limit - standing.spent - standing.reserved).max(NanoUsd::ZERO);
@@ -211,7 +217,8 @@ impl<'p> Payers<'p> {
         let why = format!(
             "{model} could cost {cost}; budget `{name}` has {left} of {limit} left{aside} and begins anew on {anew}."
         );
-        (why, (budget.when_spent == WhenSpent::Reject).then_some(*ends))
+        let rejects_until = (budget.when_spent == WhenSpent::Reject).then_some(*ends);
+        Refused { budget: Some(name.clone()), why, rejects_until }
     }
 }
 

@@ -131,6 +131,7 @@ async fn one_that_rejects_ends_the_request_and_speaks_for_all() {
     assert_eq!(trail(&outcome), [("big", How::Skipped, Some(Limit::Budget))]);
     assert_eq!((outcome.status, world.script.called().len()), (Status::Degraded, 0));
     assert!(outcome.failure.unwrap().contains("budget `reject` has"));
+    assert_eq!(outcome.attempts[0].budget, Some("reject".into()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -155,6 +156,7 @@ fn row(cost: i64) -> Attempt {
         result: How::Accepted,
         rejection: None,
         kept_back: None,
+        budget: None,
         failure: None,
         usage: Usage::default(),
         usage_source: UsageSource::Reported,

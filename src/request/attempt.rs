@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::Rejection;
 use crate::chat::{NanoUsd, Usage, UsageSource};
-use crate::names::{ModelName, TierName, words};
+use crate::names::{BudgetName, ModelName, TierName, words};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attempt {
@@ -19,6 +19,8 @@ pub struct Attempt {
     pub rejection: Option<Rejection>,
     /// Which limit of ours kept it back, if one did.
     pub kept_back: Option<Limit>,
+    /// Which budget did, if one did.
+    pub budget: Option<BudgetName>,
     /// What went wrong, safe to show; `None` for an accepted answer.
     pub failure: Option<String>,
     pub usage: Usage,

@@ -2,19 +2,33 @@
 //!
 //! A budget that is new, renamed or changed counts what was spent before it was written.
 
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::cells::{halves, summed, time};
+use super::cells::{cell, halves, parsed, summed, time};
 use super::rollups::ROLLUPS;
 use super::{Store, Stretch};
 use crate::chat::NanoUsd;
 use crate::error::Result;
+use crate::names::BudgetName;
 use crate::request::{Allowance, Standing};
 
 impl Store {
     /// How each allowance stands now, in their order.
     pub async fn standings(&self, allowances: &[Allowance]) -> Result<Vec<Standing>> {
         standings(&mut *self.read().await?, allowances).await
+    }
+
+    /// The budgets that kept a call back since then, and when each did so last.
+    pub async fn last_refusals(&self, since: Timestamp) -> Result<BTreeMap<BudgetName, Timestamp>> {
+        let rows = sqlx::query(
+            "SELECT budget, max(started_at) AS last FROM attempts WHERE budget IS NOT NULL AND started_at >= ? \
+             GROUP BY budget",
+        );
+        let rows = rows.bind(time(since)).fetch_all(&self.reader).await?;
+        rows.iter().map(|row| Ok((BudgetName::from(cell::<&str>(row, "budget")?), parsed(row, "last")?))).collect()
     }
 }
 

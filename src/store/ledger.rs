@@ -8,7 +8,7 @@ use super::cells::{cell, count, json, millis, time};
 use super::rollups::Rollup;
 use super::{Recorded, Store, batches, outcomes, reservations};
 use crate::error::{Error, Kind, Result};
-use crate::names::ModelName;
+use crate::names::{BudgetName, ModelName};
 use crate::request::{Attempt, Door, Limit, Outcome, RequestId};
 
 impl Store {
@@ -139,9 +139,9 @@ async fn insert_request(conn: &mut SqliteConnection, outcome: &Outcome, process:
 
 async fn insert_attempt(conn: &mut SqliteConnection, request: RequestId, attempt: &Attempt) -> Result<()> {
     sqlx::query(
-        "INSERT INTO attempts (request, n, model, tier, kind, result, check_reason, check_why, kept_back, failure, \
+        "INSERT INTO attempts (request, n, model, tier, kind, result, check_reason, check_why, kept_back, budget, failure, \
          tokens_in, tokens_cached, tokens_out, usage, reserved, cost, started_at, ttft_ms, latency_ms, http_status) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(request.to_string())
     .bind(attempt.n)
@@ -152,6 +152,7 @@ async fn insert_attempt(conn: &mut SqliteConnection, request: RequestId, attempt
     .bind(attempt.rejection.as_ref().map(|rejection| rejection.code.as_str()))
     .bind(attempt.rejection.as_ref().map(|rejection| &rejection.why))
     .bind(attempt.kept_back.map(Limit::as_str))
+    .bind(attempt.budget.as_ref().map(BudgetName::as_str))
     .bind(&attempt.failure)
     .bind(count(attempt.usage.input))
     .bind(count(attempt.usage.cached_input))

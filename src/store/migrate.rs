@@ -19,6 +19,7 @@ const STEPS: &[&str] = &[
     include_str!("migrations/0008_saved.sql"),
     include_str!("migrations/0009_totals.sql"),
     include_str!("migrations/0010_kept_back.sql"),
+    include_str!("migrations/0011_refusals.sql"),
 ];
 
 /// A database of this version has nothing to take.

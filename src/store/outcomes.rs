@@ -9,7 +9,7 @@ use super::Recorded;
 use super::cells::{cell, duration, from_json, parsed, tokens, unreadable, word};
 use crate::chat::{NanoUsd, Usage, UsageSource};
 use crate::error::Result;
-use crate::names::{ModelName, TierName};
+use crate::names::{BudgetName, ModelName, TierName};
 use crate::request::{
     Attempt, AttemptKind, AttemptResult, CacheUse, Decision, KeptBack, Limit, Outcome, Rejection, RejectionCode,
     RequestId, Signals, Status,
@@ -103,6 +103,7 @@ pub(super) fn attempt(row: &SqliteRow) -> Result<Attempt> {
         result: word(row, "result", AttemptResult::parse)?,
         rejection: rejection(row)?,
         kept_back: limit(row)?,
+        budget: cell::<Option<&str>>(row, "budget")?.map(BudgetName::from),
         failure: cell(row, "failure")?,
         usage: usage(row)?,
         usage_source: word(row, "usage", usage_source)?,

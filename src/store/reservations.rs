@@ -178,6 +178,7 @@ fn lost_attempt(row: &SqliteRow) -> Result<Attempt> {
         result: AttemptResult::Cancelled,
         rejection: None,
         kept_back: None,
+        budget: None,
         failure: Some(LOST.to_owned()),
         usage: Usage::default(),
         usage_source: UsageSource::Unknown,

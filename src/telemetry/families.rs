@@ -90,6 +90,8 @@ families! {
         "What the same tokens cost at the first priced model of the highest tier, in nano-dollars.";
     BUDGET_OVERRUN = "taskgate_budget_overrun_nanousd_total" ["budget"], Counter, Count,
         "What calls cost beyond what was set aside for them, because an upstream reported more than it was allowed, in nano-dollars.";
+    BUDGET_REFUSALS = "taskgate_budget_refusals_total" ["budget"], Counter, Count,
+        "Tries that a budget kept back, because what was left of it was less than they could cost.";
     BUDGET_LIMIT = "taskgate_budget_limit_nanousd" ["budget"], Gauge, Count,
         "What a budget may spend in its period, in nano-dollars.";
     BUDGET_SPENT = "taskgate_budget_spent_nanousd" ["budget"], Gauge, Count,

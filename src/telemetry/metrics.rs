@@ -305,6 +305,12 @@ impl Metrics {
         self.known().budgets.iter().filter(covers).map(|(name, _)| name.clone()).collect()
     }
 
+    /// Its name, or "other" for one that this process's policy does not have.
+    pub(super) fn budget_label<'a>(&self, budget: &'a BudgetName) -> &'a str {
+        let is_known = self.known().budgets.iter().any(|(name, _)| name == budget);
+        if is_known { budget.as_str() } else { "other" }
+    }
+
     pub(super) fn pricing_of(&self, model: &ModelName) -> &'static str {
         self.known().models.get(model).map_or("unknown", |model| model.pricing)
     }

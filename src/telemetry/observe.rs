@@ -21,6 +21,9 @@ impl Metrics {
             if let Some(limit) = attempt.kept_back {
                 self.count(&family::LIMIT_REJECTIONS, [limit.as_str()], 1);
             }
+            if let Some(budget) = &attempt.budget {
+                self.count(&family::BUDGET_REFUSALS, [self.budget_label(budget)], 1);
+            }
             if !attempt.was_sent() {
                 continue;
             }

@@ -28,6 +28,7 @@ fn attempt(n: u32, model: &str, kind: AttemptKind, result: AttemptResult) -> Att
         result,
         rejection: rejected.then(|| Rejection::new(RejectionCode::UnknownTask, "TASK-0099 does not exist")),
         kept_back: None,
+        budget: None,
         failure: None,
         usage: Usage { input: Tokens(100), cached_input: Tokens(40), output: Tokens(10) },
         usage_source: UsageSource::Reported,
@@ -38,6 +39,23 @@ fn attempt(n: u32, model: &str, kind: AttemptKind, result: AttemptResult) -> Att
         latency: Duration::from_secs(2),
         http_status: Some(200),
     }
+}
+
+#[test]
+fn what_a_budget_kept_back_counts_for_it() {
+    let metrics = Metrics::for_tests();
+    metrics.set_policy(&policy::compile(policy::BUILT_IN, "routing.yaml", &|_| None).policy.unwrap());
+    assert_line(&metrics.render(), r#"taskgate_budget_refusals_total{budget="month"} 0"#);
+    let kept_back = |budget: &str| Attempt {
+        kept_back: Some(Limit::Budget),
+        budget: Some(budget.into()),
+        ..attempt(1, "gpt-4o", AttemptKind::First, AttemptResult::Skipped)
+    };
+    metrics.observe(&outcome(vec![kept_back("month"), kept_back("month"), kept_back("another's")], Status::Degraded));
+    let text = metrics.render();
+    assert_line(&text, r#"taskgate_budget_refusals_total{budget="month"} 2"#);
+    assert_line(&text, r#"taskgate_budget_refusals_total{budget="other"} 1"#);
+    assert_line(&text, r#"taskgate_limit_rejections_total{limit="budget"} 3"#);
 }
 
 #[test]

@@ -52,6 +52,7 @@ impl Metrics {
         }
         for budget in &policy.budgets {
             self.count(&family::BUDGET_OVERRUN, [budget.name.as_str()], 0);
+            self.count(&family::BUDGET_REFUSALS, [budget.name.as_str()], 0);
         }
         for route in &policy.routes {
             self.count(&family::CACHE_SAVED, [route.name.as_str()], 0);

@@ -22,6 +22,7 @@ fn attempt(model: &str, result: AttemptResult, failure: &str) -> Attempt {
         result,
         rejection: None,
         kept_back: None,
+        budget: None,
         failure: Some(failure.to_owned()),
         usage: Usage::default(),
         usage_source: UsageSource::Unknown,

@@ -189,6 +189,7 @@ impl Month {
             rejection: (result == AttemptResult::Rejected)
                 .then(|| Rejection::new(RejectionCode::UnknownTask, "TASK-0999 is not among the open tasks.")),
             kept_back: None,
+            budget: None,
             failure: broken.then(|| format!("{} did not answer in time.", known.name)),
             usage,
             usage_source,

@@ -191,6 +191,7 @@ fn attempt(
         result: if rejection.is_some() { AttemptResult::Rejected } else { AttemptResult::Accepted },
         rejection,
         kept_back: None,
+        budget: None,
         failure: None,
         usage,
         usage_source: UsageSource::Reported,

@@ -1,20 +1,35 @@
 //! How the budgets stand. Pure.
 
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
 use super::overview::{BudgetNow, Level};
 use crate::chat::NanoUsd;
+use crate::names::BudgetName;
 use crate::policy::Budget;
 use crate::request::{Allowance, Standing};
 
+/// When each budget kept a call back last.
+pub(super) type Refusals = BTreeMap<BudgetName, Timestamp>;
+
 /// Each budget with its present period and how that stands.
-pub(super) fn now(budgets: &[Budget], allowances: &[Allowance], standings: &[Standing]) -> Vec<BudgetNow> {
+pub(super) fn now(
+    budgets: &[Budget],
+    allowances: &[Allowance],
+    standings: &[Standing],
+    refusals: &Refusals,
+) -> Vec<BudgetNow> {
     let all = budgets.iter().zip(allowances).zip(standings);
-    all.map(|((budget, allowance), standing)| of(budget, allowance, *standing)).collect()
+    all.map(|((budget, allowance), standing)| of(budget, allowance, *standing, refusals)).collect()
 }
 
-fn of(budget: &Budget, allowance: &Allowance, standing: Standing) -> BudgetNow {
+fn of(budget: &Budget, allowance: &Allowance, standing: Standing, refusals: &Refusals) -> BudgetNow {
     let taken = standing.spent + standing.reserved;
+    // A period that began since is another matter.
+    let refuses = refusals.get(&budget.name).is_some_and(|last| *last >= allowance.begins);
     let level = match budget.is_low(standing.spent) {
-        _ if taken >= budget.limit => Level::Trouble,
+        _ if taken >= budget.limit || refuses => Level::Trouble,
         true => Level::Notice,
         false => Level::Well,
     };
@@ -27,6 +42,7 @@ fn of(budget: &Budget, allowance: &Allowance, standing: Standing) -> BudgetNow {
         limit: budget.limit.into(),
         spent: standing.spent.into(),
         reserved: standing.reserved.into(),
+        refuses,
         share,
         level,
         ends: allowance.ends,
@@ -35,7 +51,6 @@ fn of(budget: &Budget, allowance: &Allowance, standing: Standing) -> BudgetNow {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
     use jiff::tz::TimeZone;
 
     use super::*;
@@ -66,9 +81,16 @@ mod tests {
             let budget = budget(limit);
             let allowance = budget.allowance(now_is, &TimeZone::UTC);
             let standing = Standing { spent: NanoUsd(spent), reserved: NanoUsd(reserved) };
-            let shown = now(std::slice::from_ref(&budget), &[allowance], &[standing]).pop().unwrap();
+            let shown = now(std::slice::from_ref(&budget), &[allowance], &[standing], &Refusals::new()).pop().unwrap();
             assert_eq!((shown.share, shown.level), (share, level), "{limit} {spent} {reserved}");
             assert_eq!((shown.per, shown.ends.to_string().as_str()), ("month", "2026-12-01T00:00:00Z"));
+        }
+        let (budget, standing) = (budget(1_000), Standing { spent: NanoUsd(500), reserved: NanoUsd::ZERO });
+        for (refused_at, level) in [("2026-11-26T11:55:00Z", Level::Trouble), ("2026-10-31T23:59:59Z", Level::Well)] {
+            let allowance = budget.allowance(now_is, &TimeZone::UTC);
+            let refusals = Refusals::from([("month".into(), refused_at.parse().unwrap())]);
+            let shown = now(std::slice::from_ref(&budget), &[allowance], &[standing], &refusals).pop().unwrap();
+            assert_eq!((shown.refuses, shown.level), (level == Level::Trouble, level), "{refused_at}");
         }
     }
 }

@@ -20,6 +20,9 @@ const DECISIONS: u32 = 20;
 /// More than that are the same mistake again; `taskgate check` shows all.
 const PROBLEMS: usize = 5;
 
+/// For so long a call that a budget kept back is told, as by the alert.
+const LATELY: SignedDuration = SignedDuration::from_mins(10);
+
 /// Three heartbeats: a process that missed all of them is gone.
 const ALIVE_WITHIN: SignedDuration = SignedDuration::from_secs(45);
 
@@ -37,7 +40,8 @@ pub(super) async fn gather(parts: &Parts, now: Timestamp) -> Result<Overview> {
     let (in_hours, in_days) = (counted(store, &times.hours).await?, counted(store, &times.days).await?);
     let allowances: Vec<Allowance> =
         policy.budgets.iter().map(|budget| budget.allowance(now, &policy.time_zone)).collect();
-    let budgets = budgets::now(&policy.budgets, &allowances, &store.standings(&allowances).await?);
+    let refusals = store.last_refusals(now.checked_sub(LATELY).unwrap_or(now)).await?;
+    let budgets = budgets::now(&policy.budgets, &allowances, &store.standings(&allowances).await?, &refusals);
     let answered_by = figures::answered_by(&policy, &in_days);
     let decisions = store.last_decisions(DECISIONS).await?;
     let followed = store.followed_policies(now.checked_sub(ALIVE_WITHIN).unwrap_or(now)).await?;

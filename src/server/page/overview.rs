@@ -161,6 +161,8 @@ pub(super) struct BudgetNow {
     pub spent: Money,
     /// Set aside for calls under way.
     pub reserved: Money,
+    /// It kept a call back lately: what is left of it is less than that call could cost.
+    pub refuses: bool,
     /// Of the limit, spent and set aside; above 1 when an upstream took more than it was allowed.
     pub share: f64,
     pub level: Level,

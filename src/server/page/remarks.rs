@@ -80,6 +80,13 @@ fn about_a_model(model: &ModelNow) -> Option<Remark> {
 fn about_a_budget(budget: &BudgetNow) -> Option<Remark> {
     let BudgetNow { name, spent, limit, per, .. } = budget;
     let (spent, limit) = (&spent.text, &limit.text);
+    if budget.refuses {
+        let text = format!(
+            "Budget `{name}` keeps calls back: {spent} of {limit} are spent for this {per}, and what is left is less than \
+             a call could cost. Raise `limit_usd` in routing.yaml, or wait for the next {per}."
+        );
+        return Some(remark(Level::Trouble, "budget_spent", text));
+    }
     match budget.level {
         Level::Well => None,
         Level::Notice => {
@@ -148,6 +155,7 @@ mod tests {
             limit: limit.into(),
             spent: spent.into(),
             reserved: NanoUsd::ZERO.into(),
+            refuses: false,
             share: 0.95,
             level,
             ends: Timestamp::UNIX_EPOCH,

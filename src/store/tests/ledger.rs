@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::*;
 use crate::chat::{Capability, NanoUsd, Tokens, Usage, UsageSource};
 use crate::error::Kind;
-use crate::names::{ModelName, RouteName, TierName};
+use crate::names::{BudgetName, ModelName, RouteName, TierName};
 use crate::request::*;
 use crate::store::Process;
 
@@ -80,14 +80,14 @@ prop_compose! {
     fn attempt()(
         (model, tier) in (text(), text()), kind in select(AttemptKind::ALL), result in select(AttemptResult::ALL),
         rejection in proptest::option::of((select(RejectionCode::ALL), text())), failure in proptest::option::of(text()),
-        kept_back in proptest::option::of(select(Limit::ALL)), usage in usage(), source in select(&[UsageSource::Reported, UsageSource::Estimated, UsageSource::Unknown][..]),
+        kept_back in proptest::option::of(select(Limit::ALL)), budget in proptest::option::of(text()), usage in usage(), source in select(&[UsageSource::Reported, UsageSource::Estimated, UsageSource::Unknown][..]),
         (reserved, cost) in (amount(), amount()), started_at in instant(), ttft in proptest::option::of(span()),
         latency in span(), http_status in proptest::option::of(any::<u16>()),
     ) -> Attempt {
         Attempt {
             n: 1, model: model.into(), tier: tier.into(), kind, result,
             rejection: rejection.map(|(code, why)| Rejection::new(code, why)),
-            kept_back, failure, usage, usage_source: source, reserved, cost, started_at, ttft, latency, http_status,
+            kept_back, budget: budget.map(BudgetName::from), failure, usage, usage_source: source, reserved, cost, started_at, ttft, latency, http_status,
         }
     }
 }

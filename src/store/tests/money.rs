@@ -75,6 +75,7 @@ impl Request {
             result: AttemptResult::Accepted,
             rejection: None,
             kept_back: None,
+            budget: None,
             failure: None,
             usage: Usage::default(),
             usage_source: UsageSource::Reported,

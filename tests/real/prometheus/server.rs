@@ -20,11 +20,12 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Changes nothing but the address of the target, and scrapes and evaluates every second.
-    pub async fn start(folder: &Path, target: &str) -> Self {
+    /// Changes nothing but the addresses of the targets, and scrapes and evaluates every second.
+    pub async fn start(folder: &Path, targets: &[String; 2]) -> Self {
         let config = fs::read_to_string(committed("prometheus/scrape.yml")).unwrap();
+        let targets = targets.join("\", \"");
         let changes = [
-            ("127.0.0.1:8080", target),
+            ("127.0.0.1:8080", targets.as_str()),
             ("scrape_interval: 15s", "scrape_interval: 1s"),
             ("scrape_timeout: 10s", "scrape_timeout: 1s"),
             ("evaluation_interval: 30s", "evaluation_interval: 1s"),
@@ -46,7 +47,7 @@ impl Prometheus {
         let mut process = Process::start("prometheus", &mut command, folder);
         process.wait_for(&format!("http://{listen}/-/ready"), SOON).await;
         let new = Self { url: format!("http://{listen}"), _process: process };
-        new.becomes("up", 1).await;
+        new.becomes("sum(up)", 2).await;
         new
     }
 
