@@ -63,7 +63,8 @@ pub struct KeptBack {
 impl Outcome {
     /// Answers that were rejected and handed to the next tier.
     pub fn escalations(&self) -> usize {
-        self.attempts.iter().filter(|attempt| attempt.kind == super::AttemptKind::Escalation).count()
+        let sent = self.attempts.iter().filter(|attempt| attempt.was_sent());
+        sent.filter(|attempt| attempt.kind == super::AttemptKind::Escalation).count()
     }
 
     /// What led to its end: its own attempts, or those of the request whose end it shares.

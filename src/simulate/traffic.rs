@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::chat::{NanoUsd, Usage};
 use crate::classify::Track;
 use crate::names::{ModelName, TierName};
-use crate::request::{AttemptKind, AttemptResult, Checked, Signals, Status};
+use crate::request::{AttemptResult, Checked, Signals, Status};
 use crate::store::{PastAttempt, PastRequest};
 
 /// So many groups of questions, whose differences show how much is chance.
@@ -242,7 +242,7 @@ impl Recorded {
             }
         }
         self.cost += request.cost;
-        let escalations = request.attempts.iter().filter(|attempt| attempt.kind == AttemptKind::Escalation);
+        let escalations = request.attempts.iter().filter(|attempt| attempt.is_escalation());
         self.escalations += escalations.count() as u64;
         match request.attempts.last().map(|attempt| attempt.result) {
             Some(AttemptResult::Accepted) => self.checked += 1,

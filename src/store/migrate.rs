@@ -20,6 +20,7 @@ const STEPS: &[&str] = &[
     include_str!("migrations/0009_totals.sql"),
     include_str!("migrations/0010_kept_back.sql"),
     include_str!("migrations/0011_refusals.sql"),
+    include_str!("migrations/0012_escalations.sql"),
 ];
 
 /// A database of this version has nothing to take.

@@ -137,7 +137,7 @@ fn of_attempt(attempt: &Attempt, bought: bool) -> Sums {
         skipped: u64::from(!attempt.was_sent()),
         accepted: u64::from(attempt.result == AttemptResult::Accepted),
         rejected: u64::from(attempt.result == AttemptResult::Rejected),
-        escalations: u64::from(attempt.kind == AttemptKind::Escalation),
+        escalations: u64::from(attempt.kind == AttemptKind::Escalation && attempt.was_sent()),
         usage,
         estimated: if estimated { usage.input + usage.output } else { Tokens::ZERO },
         cost_estimated: if reported { NanoUsd::ZERO } else { attempt.cost },

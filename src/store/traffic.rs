@@ -51,6 +51,13 @@ pub struct PastAttempt {
     pub latency: Duration,
 }
 
+impl PastAttempt {
+    /// An answer was rejected, and the next tier was asked. Calls that were kept back handed nothing on.
+    pub fn is_escalation(&self) -> bool {
+        self.kind == AttemptKind::Escalation && self.result != AttemptResult::Skipped
+    }
+}
+
 impl Store {
     /// The requests since then; `None` when there are none.
     pub async fn traffic_span(&self, since: Timestamp) -> Result<Option<TrafficSpan>> {

@@ -12,10 +12,11 @@ use crate::request::{Outcome, answering};
 use crate::store::{Dimension, Groups, Stretch, Sums};
 
 /// The steps that make the sums of the rows.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     "DROP TABLE rollups; DROP TABLE totals",
     include_str!("../migrations/0003_rollups.sql"),
     include_str!("../migrations/0009_totals.sql"),
+    include_str!("../migrations/0012_escalations.sql"),
 ];
 
 /// A few days in which several outcomes meet in one quarter of an hour.
