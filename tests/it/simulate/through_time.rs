@@ -8,6 +8,7 @@ use taskgate::request::{AttemptResult, Outcome, RequestId};
 use taskgate::store::Store;
 
 use super::{Ledger, policy, row, share};
+use crate::policies::noon;
 
 const MINUTES: i64 = 10;
 
@@ -72,7 +73,8 @@ async fn a_tier_whose_recorded_answers_were_rejected_is_passed_over_as_it_would_
 #[tokio::test]
 async fn a_small_budget_caps_what_a_policy_costs_and_says_from_when_on() {
     let ledger = rejected(60).await;
-    let all_hosted = without_explore(0.0);
+    // The rows are of the last eleven hours: all of one month.
+    let all_hosted = without_explore(0.0).replace("Asia/Kathmandu", &noon());
     write(&ledger, &all_hosted);
     let unlimited = ledger.simulate(&["--json"]).await.json();
     let cost = |report: &Value, subject: &str| row(report, subject)["cost_nanousd"].as_i64().unwrap();
@@ -86,7 +88,7 @@ async fn a_small_budget_caps_what_a_policy_costs_and_says_from_when_on() {
         let budget = format!(
             "budgets:\n  - {{ name: small, scope: \"model:gpt-4o\", limit_usd: 0.06, per: month, when_spent: {when_spent} }}\n"
         );
-        write(&ledger, &format!("time_zone: UTC\n{all_hosted}{budget}"));
+        write(&ledger, &format!("{all_hosted}{budget}"));
         let report = ledger.simulate(&["--json"]).await.json();
         let small = &through_time(&report, "new")["budgets"][0];
         let (periods, spent) = (small["periods"].as_u64().unwrap(), small["spent"].as_array().unwrap());
