@@ -6,7 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::request::{Complexity, Contribution, Measures, Signal, Signals, Target};
+use crate::request::{
+    Complexity, Contribution, Measures, Signal, Signals, Target, WEIGHTS_OF_A_CONVERSATION, WEIGHTS_OF_A_TOOL,
+};
 
 /// How much judgement a tool asks of a model, from 0 (pick a label) to 1 (weigh many things against each other).
 const TOOL_CLASSES: [(&str, f64); 4] =
@@ -15,42 +17,10 @@ const TOOL_CLASSES: [(&str, f64); 4] =
 /// A tool or an endpoint that is not in the table.
 const OTHER_CLASS: f64 = 0.5;
 
-/// What is seen of a call of a tool. The weights add up to 1, so that a question that is extreme in every way scores 1.
-const OF_A_TOOL: [(Signal, f64); 9] = [
-    (Signal::Class, 0.25),
-    (Signal::Tasks, 0.20),
-    (Signal::Edges, 0.10),
-    (Signal::Depth, 0.10),
-    (Signal::Load, 0.10),
-    (Signal::Conflicts, 0.10),
-    (Signal::Context, 0.10),
-    (Signal::People, 0.03),
-    (Signal::OutputItems, 0.02),
-];
-
-/// What is seen of a conversation. The weights add up to 2: no question is hard in every way at once, and one that is in
-/// half of them is as hard as it gets.
-const OF_A_CONVERSATION: [(Signal, f64); 15] = [
-    (Signal::Context, 0.10),
-    (Signal::Instruction, 0.50),
-    (Signal::Attached, 0.15),
-    (Signal::Turns, 0.10),
-    (Signal::Questions, 0.02),
-    (Signal::Steps, 0.15),
-    (Signal::Constraints, 0.15),
-    (Signal::Reasoning, 0.15),
-    (Signal::Numbers, 0.25),
-    (Signal::Maths, 0.20),
-    (Signal::Code, 0.10),
-    (Signal::Tables, 0.05),
-    (Signal::Tools, 0.05),
-    (Signal::Schema, 0.01),
-    (Signal::Images, 0.02),
-];
-
 /// The complexity of a request. `weights` overrides the defaults, signal by signal. The score stays within 0 and 1.
 pub fn score(signals: &Signals, weights: &BTreeMap<Signal, f64>) -> Complexity {
-    let seen: &[(Signal, f64)] = if signals.conversation.is_some() { &OF_A_CONVERSATION } else { &OF_A_TOOL };
+    let seen: &[(Signal, f64)] =
+        if signals.conversation.is_some() { &WEIGHTS_OF_A_CONVERSATION } else { &WEIGHTS_OF_A_TOOL };
     let contributions: Vec<Contribution> = seen
         .iter()
         .map(|(signal, default)| {

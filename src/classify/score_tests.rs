@@ -27,8 +27,9 @@ fn of(tool: &str, measures: Measures, context: u64) -> f64 {
 #[test]
 fn the_default_weights_add_up_and_every_signal_is_weighed_somewhere() {
     let sum = |of: &[(Signal, f64)]| of.iter().map(|(_, weight)| weight).sum::<f64>();
-    assert!((sum(&OF_A_TOOL) - 1.0).abs() < 1e-9 && (sum(&OF_A_CONVERSATION) - 2.0).abs() < 1e-9);
-    let weighed = |signal: &Signal| OF_A_TOOL.iter().chain(&OF_A_CONVERSATION).any(|(known, _)| known == signal);
+    assert!((sum(&WEIGHTS_OF_A_TOOL) - 1.0).abs() < 1e-9 && (sum(&WEIGHTS_OF_A_CONVERSATION) - 2.0).abs() < 1e-9);
+    let weighed =
+        |signal: &Signal| WEIGHTS_OF_A_TOOL.iter().chain(&WEIGHTS_OF_A_CONVERSATION).any(|(known, _)| known == signal);
     assert!(Signal::ALL.iter().all(weighed));
 }
 

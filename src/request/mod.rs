@@ -14,6 +14,7 @@ mod outcome;
 mod residency;
 mod signals;
 mod stream;
+mod weights;
 
 pub use ask::{Ask, CacheMode, Check, ConversationKey, Progress, ProgressSink, Render, Salvage, TooLong};
 pub use attempt::{Attempt, AttemptKind, AttemptResult, Limit};
@@ -26,3 +27,4 @@ pub use outcome::{CacheUse, Completion, KeptBack, Outcome, RequestId, Status, an
 pub use residency::Residency;
 pub use signals::{Conversation, Door, Endpoint, Measures, Signal, Signals, Target};
 pub use stream::{Delivery, Piece, Sink, Stream, StreamEvent, stream};
+pub use weights::{WEIGHTS_OF_A_CONVERSATION, WEIGHTS_OF_A_TOOL};

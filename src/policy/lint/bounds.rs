@@ -6,7 +6,7 @@ use super::models::LEAST_PROMPT;
 use super::{Linter, asks_models, counted, ways};
 use crate::chat::{NanoUsd, Tokens, Usage};
 use crate::names::ModelName;
-use crate::policy::types::Model;
+use crate::policy::types::{Model, Retry};
 
 /// The gateway reserves money for one token a byte, and a likely count is one token for three bytes.
 const BYTES_PER_TOKEN: u64 = 3;
@@ -14,7 +14,8 @@ const BYTES_PER_TOKEN: u64 = 3;
 impl Linter<'_> {
     /// Retries times models over the number of attempts: the last models in the order may never be asked.
     pub(super) fn amplification(&mut self) {
-        let tries = self.policy.retry.max_per_model;
+        let retry = &self.policy.retry;
+        let tries = if nothing_again(retry) { 1 } else { retry.max_per_model };
         for sharing in self.sharing(&["envelope", "max_attempts"], &[&["retry", "max_per_model"], &["tiers"]]) {
             let lists = sharing.routes.iter().map(|route| (route, ways::most_candidates(self.policy, route)));
             let Some((route, models)) = lists.max_by_key(|(_, models)| models.len()) else { continue };
@@ -29,7 +30,8 @@ impl Linter<'_> {
             let are = if allowed == 1 { "is" } else { "are" };
             let message =
                 format!("at most {most} {are} allowed, but {product} can make {possible}: `{last}` may never be asked");
-            let help = format!("raise `envelope.max_attempts` to {possible}, or lower `retry.max_per_model`");
+            let fewer = if tries == 1 { "name fewer models" } else { "lower `retry.max_per_model`" };
+            let help = format!("raise `envelope.max_attempts` to {possible}, or {fewer}");
             self.found.warning(sharing.place, message).help(help);
         }
     }
@@ -52,20 +54,42 @@ impl Linter<'_> {
         }
     }
 
-    /// A wait that a backend asks for is only begun when it fits into the request.
+    /// Second tries that are written, and an allowance that grants none.
+    pub(super) fn second_tries(&mut self) {
+        let retry = &self.policy.retry;
+        // Who writes the allowance alone means no second try.
+        let tries = self.written(&["retry", "max_per_model"]).map_or(1, |_| retry.max_per_model);
+        if tries <= 1 || !nothing_again(retry) {
+            return;
+        }
+        let message = format!(
+            "no failed call is made again, whatever `max_per_model: {tries}` says: `budget` and \
+             `budget_floor_per_minute` grant no second try"
+        );
+        let problem = self.found.warning(self.tree.value_at(&["retry", "max_per_model"]), message);
+        problem.help("raise `budget` (the default is 20%), or write `max_per_model: 1` for no second try");
+    }
+
+    /// A wait that a backend asks for is only begun when it fits into the attempt.
     pub(super) fn waits(&mut self) {
         let path = ["retry", "max_retry_after"];
-        let asking = self.policy.routes.iter().filter(|route| asks_models(route));
-        let (Some(longest), Some(_)) = (asking.map(|route| route.envelope.deadline).max(), self.written(&path)) else {
-            return;
-        };
-        let wait = self.policy.retry.max_retry_after;
-        if wait > longest {
-            let message = format!("no request waits {wait:?}: the longest deadline is {longest:?}");
+        let envelopes = self.policy.routes.iter().filter(|route| asks_models(route)).map(|route| &route.envelope);
+        let longest = envelopes.max_by_key(|envelope| envelope.deadline);
+        let (Some(longest), Some(_)) = (longest, self.written(&path)) else { return };
+        let (wait, most) = (self.policy.retry.max_retry_after, longest.attempt_time(longest.deadline, false));
+        if wait > most {
+            let deadline = longest.deadline;
+            let message =
+                format!("no request waits {wait:?}: with a deadline of {deadline:?} an attempt ends after {most:?}");
             let problem = self.found.warning(self.tree.value_at(&path), message);
             problem.help("a backend that asks for a longer wait is left for another model; the default is 15s");
         }
     }
+}
+
+/// The process grants no second try, whatever its models may take.
+fn nothing_again(retry: &Retry) -> bool {
+    retry.budget <= 0.0 && retry.budget_floor_per_minute == 0
 }
 
 /// "2 models x 2 tries".

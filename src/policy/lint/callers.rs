@@ -1,9 +1,9 @@
 //! Limits of who asks: ones that hold nothing back, ones that hold back too much, and names that fit nobody's.
 
 use super::Linter;
-use super::models::LEAST_PROMPT;
+use super::models::least_taken;
 use crate::chat::Tokens;
-use crate::policy::types::{Limits, Model, Policy};
+use crate::policy::types::{Limits, Policy};
 use crate::policy::vocabulary::nearest;
 use crate::request::Scope;
 
@@ -53,8 +53,7 @@ impl Linter<'_> {
 
     /// A request that takes more than a minute has takes the whole minute.
     fn minute_of_one_request(&mut self, name: &str, limits: &Limits) {
-        let takes = |model: &Model| LEAST_PROMPT + model.spec.max_output;
-        let least = self.policy.models.values().map(takes).min();
+        let least = self.policy.models.values().map(least_taken).min();
         let (Some(minute), Some(least)) = (limits.tokens_per_minute, least) else { return };
         if Tokens(minute.into()) >= least {
             return;

@@ -34,6 +34,7 @@ pub fn lint(policy: &Policy, tree: &Node, found: &mut Findings) {
     linter.what_leaves();
     linter.names_taken_above();
     linter.thresholds_out_of_reach();
+    linter.thresholds_above_the_weights();
     linter.thresholds_without_effect();
     linter.tiers_without_a_way();
     linter.single_points();
@@ -44,6 +45,7 @@ pub fn lint(policy: &Policy, tree: &Node, found: &mut Findings) {
     linter.money();
     linter.budgets();
     linter.callers();
+    linter.second_tries();
     linter.waits();
     linter.times();
 }

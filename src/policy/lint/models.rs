@@ -18,6 +18,7 @@ impl Linter<'_> {
         for model in self.policy.models.values() {
             self.room(model);
             self.limits_of_time(model);
+            self.minute_of_one_call(model);
             match model.price {
                 Some(price) => self.price(model, price),
                 None => self.no_price(model),
@@ -44,12 +45,18 @@ impl Linter<'_> {
     fn limits_of_time(&mut self, model: &Model) {
         let (name, timeouts) = (model.spec.name.as_str(), model.timeouts);
         let at = |key: &'static str| ["models", name, "timeouts", key];
-        let written = ["connect", "total"].map(|key| self.written(&at(key)).is_some());
-        let (connect, first, total) = (timeouts.connect, timeouts.first_token, timeouts.total);
+        let written = ["connect", "total", "idle"].map(|key| self.written(&at(key)).is_some());
+        let (connect, first, total, idle) = (timeouts.connect, timeouts.first_token, timeouts.total, timeouts.idle);
         if first > total {
             let place = self.tree.value_at(&at(if written[1] { "total" } else { "first_token" }));
             let message = format!("`total` ({total:?}) ends every call before `first_token` ({first:?}) is over");
             self.found.warning(place, message).help("`total` counts the whole call; write more than `first_token`");
+        }
+        if idle > total && written[2] {
+            let message =
+                format!("`idle` ({idle:?}) never ends a call of `{name}`: `total` ({total:?}) ends it before");
+            let problem = self.found.warning(self.tree.value_at(&at("idle")), message);
+            problem.help("`total` counts the whole call; write less for `idle`, the silence between two tokens");
         }
         if connect >= first {
             let place = self.tree.value_at(&at(if written[0] { "connect" } else { "first_token" }));
@@ -57,6 +64,22 @@ impl Linter<'_> {
                 format!("connecting may take {connect:?}, and the first token has to come within {first:?} of sending");
             self.found.warning(place, message).help("write less for `connect` than for `first_token`");
         }
+    }
+
+    /// A call that takes more than a minute has takes the whole minute, and the next one waits for the rest of it.
+    fn minute_of_one_call(&mut self, model: &Model) {
+        let (name, least) = (model.spec.name.as_str(), least_taken(model));
+        let Some(minute) = model.limits.tokens_per_minute.filter(|minute| Tokens((*minute).into()) < least) else {
+            return;
+        };
+        let place = self.tree.value_at(&["models", name, "limits", "tokens_per_minute"]);
+        let message = format!(
+            "one call of `{name}` may take {} tokens even for a short question, and it has {minute} a minute: each takes \
+             the whole minute",
+            least.0
+        );
+        let problem = self.found.warning(place, message);
+        problem.help("raise it, lower `max_output_tokens`, or write `requests_per_minute` instead");
     }
 
     fn no_price(&mut self, model: &Model) {
@@ -102,4 +125,9 @@ impl Linter<'_> {
             problem.help("write its price if it has one");
         }
     }
+}
+
+/// What one call may take with a short question.
+pub(super) fn least_taken(model: &Model) -> Tokens {
+    LEAST_PROMPT + model.spec.max_output
 }

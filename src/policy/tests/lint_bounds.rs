@@ -52,10 +52,36 @@ fn money_that_pays_for_no_call_or_for_short_ones() {
 #[test]
 fn a_wait_longer_than_any_request() {
     holds(
-        "no request waits |41s: the longest deadline is 40s",
-        &shipped_with("max_retry_after: 15s", "max_retry_after: 41s"),
-        &shipped_with("max_retry_after: 15s", "max_retry_after: 40s"),
+        "no request waits |31s: with a deadline of 40s an attempt ends after 30s",
+        &shipped_with("max_retry_after: 15s", "max_retry_after: 31s"),
+        &shipped_with("max_retry_after: 15s", "max_retry_after: 30s"),
     );
+    // A route that has more time is enough.
+    let longer = "    temperature: 0.2\n    envelope: { deadline: 44s }";
+    let long = shipped_with("max_retry_after: 15s", "max_retry_after: 33s").replace("    temperature: 0.2", longer);
+    assert!(!tells(&long, "no request waits"));
+}
+
+#[test]
+fn second_tries_that_nothing_grants() {
+    let with = |retry: &str| {
+        let (start, end) = (BUILT_IN.find("\nretry:").unwrap(), BUILT_IN.find("\nenvelope:").unwrap());
+        format!("{}\nretry: {{ {retry} }}{}", &BUILT_IN[..start], &BUILT_IN[end..])
+    };
+    let words = "no failed call is made again, whatever `max_per_model: |3` says";
+    let none = "budget: 0%, budget_floor_per_minute: 0";
+    holds(words, &with(&format!("max_per_model: 3, {none}")), &with("max_per_model: 3, budget: 0%"));
+    for quiet in [
+        format!("max_per_model: 1, {none}"),
+        none.to_owned(),
+        "max_per_model: 2, budget_floor_per_minute: 0".to_owned(),
+    ] {
+        assert!(!tells(&with(&quiet), "no failed call is made again"), "{quiet}");
+    }
+    let many = |rest: &str| with(&format!("max_per_model: 5, {rest}"));
+    holds("2 models x 5 tries can make 10", &many("budget: 0%"), &many(none));
+    let few = many(none).replace("max_attempts: 5", "max_attempts: 1");
+    assert!(tells(&few, "at most 1 call is allowed, but 2 models x 1 try can make 2"));
 }
 
 #[test]

@@ -100,6 +100,24 @@ fn timeouts_of_one_model() {
         &shipped_with("connect: 2s", "connect: 20s"),
         &shipped_with("connect: 2s", "connect: 19s"),
     );
+    holds(
+        "`idle` (|121s) never ends a call of `task-api-model`: `total` (120s) ends it before",
+        &shipped_with("idle: 15s", "idle: 121s"),
+        &shipped_with("idle: 15s", "idle: 120s"),
+    );
+    let unwritten = shipped_with("first_token: 20s, idle: 15s, total: 120s", "first_token: 9s, total: 10s");
+    assert!(!tells(&unwritten, "never ends a call"), "a default is no mistake");
+}
+
+#[test]
+fn a_minute_that_one_call_takes() {
+    let of = |number: u32| shipped_with("tokens_per_minute: 30000", &format!("tokens_per_minute: {number}"));
+    holds(
+        "one call of `gpt-4o` may take 5096 tokens even for a short question, and it has |5095 a minute",
+        &of(5_095),
+        &of(5_096),
+    );
+    assert!(tells(&of(500), "each takes the whole minute"));
 }
 
 #[test]

@@ -104,6 +104,26 @@ fn thresholds_out_of_order_and_out_of_reach() {
 }
 
 #[test]
+fn thresholds_that_the_weights_never_reach() {
+    let weights = |class: f64| {
+        let none = "tasks: 0, edges: 0, depth: 0, load: 0, conflicts: 0, people: 0, output_items: 0";
+        shipped_with("weights: {}", &format!("weights: {{ class: {class}, context: 0.1, {none} }}"))
+    };
+    // Of a conversation other weights are left, so `chat` and the route for everything else still get there.
+    let words = "no request of `analysis` begins in `hosted`: the weights of its signals add up to |0.59";
+    holds(words, &weights(0.49), &weights(0.5));
+    assert!(tells(&weights(0.34), "no request of `planning` begins in `hosted`"), "by a threshold of its own");
+    assert!(!tells(&weights(0.35), "no request of `planning`"));
+    assert!(
+        tells(&weights(-3.0), "add up to 0.1, and `hosted` begins at 0.6"),
+        "what is below 0 takes from the others"
+    );
+    let capped = weights(0.0).replace("    temperature: 0.7", "    max_tier: local\n    temperature: 0.7");
+    assert!(!tells(&capped, "no request of `analysis`"), "it does not want to");
+    assert!(!tells(&shipped_with("weights: {}", "weights: { class: 0.1 }"), "add up to"), "the others are enough");
+}
+
+#[test]
 fn tiers_that_nothing_leads_to() {
     let open = three_tiers();
     let closed = open.replace("upward: true", "upward: false").replace("on_rejected: true", "on_rejected: false");
