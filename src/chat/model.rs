@@ -17,6 +17,18 @@ pub enum Capability {
     JsonSchema,
 }
 
+impl Capability {
+    /// As a policy writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tools => "tools",
+            Self::Vision => "vision",
+            Self::JsonObject => "json_object",
+            Self::JsonSchema => "json_schema",
+        }
+    }
+}
+
 pub type Capabilities = BTreeSet<Capability>;
 
 #[derive(Debug, Clone, PartialEq, Eq)]

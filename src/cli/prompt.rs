@@ -27,14 +27,20 @@ pub(super) fn chat_request(prompt: Option<&str>, file: Option<&Path>) -> Result<
             Error::bad_request("The prompt is empty").hint("Write --prompt \"a question\", or --prompt - to read it.")
         );
     }
-    Ok(body(&text))
+    body(&text)
 }
 
-/// A text that is a chat request is taken as one; any other is what a user says.
-fn body(text: &str) -> Value {
+/// A text that is a chat request is taken as one, and one that only a mistake keeps from it is refused; any other is
+/// what a user says.
+fn body(text: &str) -> Result<Value> {
     let read = text.trim_start().starts_with('{').then(|| serde_json::from_str::<Value>(text).ok()).flatten();
-    let request = read.filter(|value| value.get("messages").is_some_and(Value::is_array));
-    request.unwrap_or_else(|| json!({"messages": [{"role": "user", "content": text}]}))
+    let request = read.filter(|value| value.get("messages").is_some());
+    if request.as_ref().is_some_and(|request| !request["messages"].is_array()) {
+        return Err(Error::bad_request("The prompt is a chat request whose `messages` is no list").hint(
+            r#"Write {"messages": [{"role": "user", "content": "a question"}]}, or the question as plain text."#,
+        ));
+    }
+    Ok(request.unwrap_or_else(|| json!({"messages": [{"role": "user", "content": text}]})))
 }
 
 fn read(from: impl Read, name: &str) -> Result<String> {
@@ -58,11 +64,21 @@ mod tests {
 
     #[test]
     fn text_is_what_a_user_says_and_a_chat_request_is_itself() {
+        let body = |text: &str| body(text).unwrap();
         assert_eq!(body("Hello"), json!({"messages": [{"role": "user", "content": "Hello"}]}));
         let request = r#" {"messages": [{"role": "system", "content": "x"}], "max_tokens": 5}"#;
         assert_eq!(body(request)["max_tokens"], 5);
-        for other in [r#"{"a": 1}"#, "{ x", r#"{"messages": 1}"#] {
+        for other in [r#"{"a": 1}"#, "{ x", r#"["messages"]"#, r#"{"messages": 5"#] {
             assert_eq!(body(other)["messages"][0]["content"], other);
+        }
+    }
+
+    #[test]
+    fn a_chat_request_without_a_list_of_messages_is_refused() {
+        for wrong in [r#"{"messages": 5}"#, r#" {"messages": null}"#, r#"{"messages": {"role": "user"}, "n": 1}"#] {
+            let refused = body(wrong).unwrap_err();
+            assert!(refused.message.contains("`messages` is no list"), "{wrong}: {refused:?}");
+            assert!(refused.hint.is_some());
         }
     }
 

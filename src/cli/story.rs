@@ -7,7 +7,9 @@ use crate::chat::{Tokens, UsageSource};
 use crate::classify::ENOUGH;
 use crate::gateway::{CallerLimits, KnownRate, PlannedCall, Rehearsal};
 use crate::policy::{Policy, WhenReached};
-use crate::request::{Attempt, AttemptKind, AttemptResult, Candidate, Decision, Exclusion, Outcome, PassRate, Status};
+use crate::request::{
+    Attempt, AttemptKind, AttemptResult, Candidate, Decision, Exclusion, Outcome, PassRate, Reason, Status,
+};
 
 /// The decision whole: route, score with every signal, models in order with why each is in or out.
 pub(super) fn decision(decision: &Decision, policy: &Policy) -> String {
@@ -96,7 +98,9 @@ fn tier(decision: &Decision) -> String {
     if decision.tier.is_none() {
         return "logic alone".to_owned();
     }
-    let why = decision.reasons.iter().rfind(|reason| reason.code != "route").map(|reason| reason.text.as_str());
+    // A missing key has a line of its own.
+    let of_the_tier = |reason: &&Reason| !["route", "no_key"].contains(&reason.code.as_str());
+    let why = decision.reasons.iter().rfind(of_the_tier).map(|reason| reason.text.as_str());
     format!("tier {}. {}", decision.tier, why.unwrap_or_default())
 }
 

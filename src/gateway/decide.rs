@@ -12,7 +12,7 @@ use crate::health::Ailment;
 use crate::limit::Spent;
 use crate::names::{BackendName, BudgetName, ModelName, RouteName, TierName};
 use crate::policy::{Model, Policy, Route, RouteTier};
-use crate::request::{Candidate, Complexity, Decision, Exclusion, Reason, Signals};
+use crate::request::{Candidate, Complexity, Decision, Exclusion, Reason, Signals, Target};
 
 /// What the decision may know of the world beyond the policy's text.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -77,7 +77,7 @@ pub fn decide(policy: &Policy, signals: &Signals, view: &View) -> Decision {
     reasons.extend(ended);
     reasons.extend(candidates.first().and_then(|candidate| waited_for(candidate, view)));
     if candidates.iter().all(|candidate| candidate.excluded.is_some()) {
-        reasons.push(Reason::new("nobody", "No model may be called: logic alone answers."));
+        reasons.push(Reason::new("nobody", nobody(&signals.target)));
     }
     let tier = policy.tiers.get(start).map_or_else(TierName::none, |tier| tier.name.clone());
     Decision { route: route.name.clone(), tier, complexity, candidates, reasons }
@@ -212,7 +212,27 @@ fn told(policy: &Policy, signals: &Signals, view: &View, candidate: &Candidate) 
             let text = format!("The prompt takes about {} tokens, and {model} has room for {}.", needed.0, room.0);
             Some(Reason::new("context", text))
         }
-        Exclusion::AboveMaxTier | Exclusion::NoKey | Exclusion::MissingCapability | Exclusion::NotAllowed => None,
+        Exclusion::NoKey => {
+            let backend = policy.models.get(model).and_then(|model| policy.backend_of(model))?;
+            let advice = backend.key_advice().map(|advice| format!(" ({advice})")).unwrap_or_default();
+            let text = format!("{model} is left out: its backend `{}` has no key{advice}.", backend.name);
+            Some(Reason::new("no_key", text))
+        }
+        Exclusion::MissingCapability => {
+            let lacking = signals.needs.difference(&policy.models.get(model)?.spec.capabilities);
+            let lacking: Vec<&str> = lacking.map(|capability| capability.as_str()).collect();
+            let text = format!("The request needs {}, which {model} lacks.", lacking.join(" and "));
+            Some(Reason::new("capability", text))
+        }
+        Exclusion::AboveMaxTier | Exclusion::NotAllowed => None,
+    }
+}
+
+/// What becomes of a request that no model may take: only tools have logic of their own.
+fn nobody(target: &Target) -> &'static str {
+    match target {
+        Target::Tool(_) => "No model may be called: logic alone answers.",
+        Target::Endpoint(_) => "No model may be called: the request is refused.",
     }
 }
 

@@ -3,11 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::chat::Capability;
 use crate::gateway::fixtures::{chat_signals, policy, signals, with_route};
 use crate::request::Measures;
 
 fn order(decision: &Decision) -> Vec<&str> {
     decision.admitted().map(|candidate| candidate.model.as_str()).collect()
+}
+
+fn last(decision: &Decision) -> &str {
+    &decision.reasons.last().unwrap().text
 }
 
 fn knotted() -> Measures {
@@ -93,7 +98,33 @@ fn a_prompt_that_does_not_fit_a_model_goes_to_the_one_that_it_fits() {
     let tool = Signals { context: Tokens(100_000), ..signals("smart_prioritize", Measures::default()) };
     assert!(decide(&policy, &tool, &View::default()).candidates.iter().all(|candidate| candidate.excluded.is_none()));
     let nobody = decide(&policy, &chat_signals(1_000_000), &View::default());
-    assert!(nobody.reasons.iter().any(|reason| reason.code == "nobody"), "{:?}", nobody.reasons);
+    assert_eq!(last(&nobody), "No model may be called: the request is refused.");
+}
+
+#[test]
+fn each_model_that_the_policy_or_the_request_rules_out_is_told_and_what_follows_if_all_are() {
+    let texts = |decision: &Decision| -> Vec<String> {
+        decision.reasons.iter().skip(2).map(|reason| reason.text.clone()).collect()
+    };
+    let mut policy = policy();
+    policy.models.get_mut("big").unwrap().spec.capabilities = [Capability::Tools].into();
+    policy.models.get_mut("small").unwrap().spec.capabilities.clear();
+    let picture = Signals { needs: [Capability::Tools, Capability::Vision].into(), ..chat_signals(100) };
+    let told = [
+        "The request needs tools and vision, which small lacks.",
+        "The request needs vision, which big lacks.",
+        "No model may be called: the request is refused.",
+    ];
+    assert_eq!(texts(&decide(&policy, &picture, &View::default())), told);
+    policy.backends.get_mut("hosted").unwrap().key_variable = Some("SOME_KEY".into());
+    let view = View {
+        without_key: BTreeSet::from(["hosted".into()]),
+        unwell: BTreeMap::from([("small".into(), Ailment::Failing)]),
+        ..View::default()
+    };
+    let keyless = decide(&policy, &signals("smart_prioritize", Measures::default()), &view);
+    assert!(texts(&keyless).contains(&"big is left out: its backend `hosted` has no key (set SOME_KEY).".to_owned()));
+    assert_eq!(last(&keyless), "No model may be called: logic alone answers.");
 }
 
 #[test]

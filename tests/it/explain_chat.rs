@@ -47,3 +47,20 @@ async fn a_prompt_that_is_not_there_is_told() {
     let empty = home.run(&["explain", "--prompt", "-"], b" \n").await;
     assert!(empty.code == Some(1) && empty.out.contains("empty"), "{empty:?}");
 }
+
+#[tokio::test]
+async fn a_picture_that_no_model_can_see_is_refused_and_every_model_is_told() {
+    let picture = json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,aa"}});
+    let asked = json!({"messages": [{"role": "user", "content": [picture]}]}).to_string();
+    let explained = Home::new().run(&["explain", "--prompt", &asked], b"").await.json();
+    let reasons = explained["decision"]["reasons"].as_array().unwrap();
+    let texts: Vec<&str> = reasons.iter().map(|reason| reason["text"].as_str().unwrap()).collect();
+    let told = [
+        "The request needs vision, which task-api-model lacks.",
+        "gpt-4o is left out: its backend `openai` has no key (set OPENAI_API_KEY).",
+        "No model may be called: the request is refused.",
+    ];
+    assert_eq!(texts[texts.len() - 3..], told);
+    let wrong = Home::new().run(&["explain", "--prompt", r#"{"messages": 5}"#], b"").await;
+    assert!(wrong.code == Some(1) && wrong.out.contains("`messages` is no list"), "{wrong:?}");
+}

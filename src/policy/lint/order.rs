@@ -1,7 +1,7 @@
 //! Models beside each other: one that can do less than the one that is asked before it, one that another makes needless.
 
 use super::{Linter, asks_models, ways};
-use crate::chat::{Capability, NanoUsd};
+use crate::chat::NanoUsd;
 use crate::policy::types::Model;
 
 impl<'a> Linter<'a> {
@@ -72,20 +72,11 @@ fn shortfall(before: &Model, next: &Model) -> Option<String> {
     if next.context < before.context {
         less.push(format!("has a smaller context ({} tokens after {})", next.context.0, before.context.0));
     }
-    let missing: Vec<&str> = before.capabilities.difference(&next.capabilities).map(|one| word(*one)).collect();
+    let missing: Vec<&str> = before.capabilities.difference(&next.capabilities).map(|one| one.as_str()).collect();
     if !missing.is_empty() {
         less.push(format!("lacks {}", super::listed(missing)));
     }
     (!less.is_empty()).then(|| less.join(" and "))
-}
-
-fn word(capability: Capability) -> &'static str {
-    match capability {
-        Capability::Tools => "tools",
-        Capability::Vision => "vision",
-        Capability::JsonObject => "json_object",
-        Capability::JsonSchema => "json_schema",
-    }
 }
 
 /// Cheaper in something, dearer in nothing, and at least as large and as able.
