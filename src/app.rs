@@ -145,7 +145,8 @@ impl App {
     /// Says in the database that this process is alive, and which policy it follows.
     async fn beat(&self) -> crate::error::Result<()> {
         let refused = self.refused.get().map(|refusal| refusal.hash);
-        self.store.heartbeat(Timestamp::now(), &self.policy().hash, refused.as_deref()).await
+        let lost_rows = self.metrics.lost_rows();
+        self.store.heartbeat(Timestamp::now(), &self.policy().hash, refused.as_deref(), lost_rows).await
     }
 
     /// Lets requests in flight end, writes down what is left to write, closes the database.
@@ -154,7 +155,7 @@ impl App {
         self.writer.task.close();
         self.writer.stop.cancel();
         self.writer.task.wait().await;
-        if let Err(error) = self.store.end_process(Timestamp::now()).await {
+        if let Err(error) = self.store.end_process(Timestamp::now(), self.metrics.lost_rows()).await {
             tracing::warn!("the end of this process could not be written down: {error}");
         }
         self.store.close().await;

@@ -137,6 +137,7 @@ async fn tail(app: &App) -> Result<()> {
     let before = Instant::now();
     if app.store.take_lease(LEASE, Timestamp::now(), LEASE_FOR).await? {
         while count_rows(app).await? == ROWS_AT_ONCE as usize {}
+        app.metrics.ledger_failed_elsewhere(app.store.take_lost_rows().await?);
     }
     app.metrics.ledger_level(before);
     Ok(())
@@ -230,6 +231,31 @@ mod tests {
         assert!(count_rows(&slow).await.is_err());
         assert_eq!((count_rows(&quick).await.unwrap(), counted(&quick), counted(&slow)), (1, true, false));
         assert_eq!(count_rows(&quick).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_row_that_a_session_has_lost_is_counted_by_one_server_and_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("taskgate.db");
+        let session = App::open("mcp", Arc::new(fixtures::policy()), &database).await.unwrap();
+        let (one, other) = (app(&database).await, app(&database).await);
+        session.metrics.ledger_failed();
+        one.metrics.ledger_failed();
+        for app in [&session, &one, &other] {
+            app.beat().await.unwrap();
+        }
+        tail(&one).await.unwrap();
+        tail(&one).await.unwrap();
+        tail(&other).await.unwrap();
+        let lost =
+            |app: &App, rows: u64| app.metrics.render().contains(&format!("taskgate_ledger_failures_total {rows}\n"));
+        assert!(lost(&one, 2) && lost(&other, 0), "its own, and the session's");
+        session.metrics.ledger_failed();
+        session.close().await;
+        tail(&one).await.unwrap();
+        assert!(lost(&one, 3), "{}", one.metrics.render());
+        assert_eq!(one.store.lost_rows(Timestamp::now() - Duration::from_secs(60)).await.unwrap(), 3);
+        assert_eq!(one.store.lost_rows(Timestamp::now() + Duration::from_secs(60)).await.unwrap(), 0);
     }
 
     #[tokio::test]

@@ -21,6 +21,7 @@ const STEPS: &[&str] = &[
     include_str!("migrations/0010_kept_back.sql"),
     include_str!("migrations/0011_refusals.sql"),
     include_str!("migrations/0012_escalations.sql"),
+    include_str!("migrations/0013_lost_rows.sql"),
 ];
 
 /// A database of this version has nothing to take.

@@ -30,16 +30,25 @@ impl Store {
         Ok(id)
     }
 
-    /// Says that this process is alive, which policy it follows, and which one it refused since.
-    pub async fn heartbeat(&self, at: Timestamp, policy_hash: &str, refused: Option<&str>) -> Result<()> {
+    /// Says that this process is alive, which policy it follows, which one it refused since, and how many rows of the
+    /// ledger it has lost.
+    pub async fn heartbeat(
+        &self,
+        at: Timestamp,
+        policy_hash: &str,
+        refused: Option<&str>,
+        lost_rows: u64,
+    ) -> Result<()> {
         let mut write = self.write().await?;
-        let beat = sqlx::query("UPDATE processes SET heartbeat = ?, policy_hash = ?, refused = ? WHERE id = ?")
-            .bind(time(at))
-            .bind(policy_hash)
-            .bind(refused)
-            .bind(self.process.load(Ordering::Acquire))
-            .execute(&mut *write)
-            .await?;
+        let beat =
+            sqlx::query("UPDATE processes SET heartbeat = ?, policy_hash = ?, refused = ?, lost_rows = ? WHERE id = ?")
+                .bind(time(at))
+                .bind(policy_hash)
+                .bind(refused)
+                .bind(count(lost_rows))
+                .bind(self.process.load(Ordering::Acquire))
+                .execute(&mut *write)
+                .await?;
         write.commit().await?;
         match beat.rows_affected() {
             0 => Err(Error::new(Kind::Internal, "This process is not registered with the database")
@@ -50,19 +59,47 @@ impl Store {
 
     /// Says that this process has ended, so that nobody waits for its next heartbeat. One that never entered has nothing
     /// to say.
-    pub async fn end_process(&self, at: Timestamp) -> Result<()> {
+    pub async fn end_process(&self, at: Timestamp, lost_rows: u64) -> Result<()> {
         let process = self.process.load(Ordering::Acquire);
         if process == 0 {
             return Ok(());
         }
         let mut write = self.write().await?;
-        sqlx::query("UPDATE processes SET ended = ? WHERE id = ?")
+        sqlx::query("UPDATE processes SET ended = ?, lost_rows = ? WHERE id = ?")
             .bind(time(at))
+            .bind(count(lost_rows))
             .bind(process)
             .execute(&mut *write)
             .await?;
         write.commit().await?;
         Ok(())
+    }
+
+    /// The rows that processes which were alive since then say they have lost.
+    pub async fn lost_rows(&self, since: Timestamp) -> Result<u64> {
+        let lost: i64 = sqlx::query_scalar(
+            "SELECT coalesce(sum(lost_rows), 0) FROM processes WHERE heartbeat >= ?1 OR ended >= ?1",
+        )
+        .bind(time(since))
+        .fetch_one(&self.reader)
+        .await?;
+        Ok(lost.unsigned_abs())
+    }
+
+    /// The lost rows of processes that nobody scrapes, each of them once.
+    pub async fn take_lost_rows(&self) -> Result<u64> {
+        const SUM: &str = "SELECT coalesce(sum(lost_rows - lost_rows_counted), 0) FROM processes \
+                           WHERE command <> 'serve' AND lost_rows > lost_rows_counted";
+        if sqlx::query_scalar::<_, i64>(SUM).fetch_one(&self.reader).await? == 0 {
+            return Ok(0);
+        }
+        let mut write = self.write().await?;
+        let lost: i64 = sqlx::query_scalar(SUM).fetch_one(&mut *write).await?;
+        sqlx::query("UPDATE processes SET lost_rows_counted = lost_rows WHERE command <> 'serve'")
+            .execute(&mut *write)
+            .await?;
+        write.commit().await?;
+        Ok(lost.unsigned_abs())
     }
 
     /// The processes that have not ended and were heard since then, oldest first.
@@ -73,6 +110,10 @@ impl Store {
             .await?;
         rows.iter().map(process).collect()
     }
+}
+
+fn count(rows: u64) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
 }
 
 fn process(row: &SqliteRow) -> Result<Process> {

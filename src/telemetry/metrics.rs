@@ -205,8 +205,13 @@ impl Metrics {
         self.count(&families::LEDGER_FAILURES, [], 1);
     }
 
+    /// Rows that other processes say they have lost.
+    pub fn ledger_failed_elsewhere(&self, rows: u64) {
+        self.count(&families::LEDGER_FAILURES, [], rows);
+    }
+
     /// How many rows this process has lost.
-    pub fn ledger_failures(&self) -> u64 {
+    pub fn lost_rows(&self) -> u64 {
         self.inner.lost.load(Ordering::Relaxed)
     }
 

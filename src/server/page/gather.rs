@@ -53,7 +53,7 @@ pub(super) async fn gather(parts: &Parts, now: Timestamp) -> Result<Overview> {
         policy_hash: &policy.hash,
         policy_is_refused: policy_refused.is_some(),
         followed: &followed,
-        lost_rows: metrics.ledger_failures(),
+        lost_rows: store.lost_rows(month.from()).await?.max(metrics.lost_rows()),
         lag: metrics.ledger_lag(Instant::now()),
     });
     Ok(Overview {

@@ -45,8 +45,8 @@ pub(super) fn verdict(remarks: &[Remark]) -> Level {
 fn about_the_ledger(seen: &Seen<'_>) -> Vec<Remark> {
     let mut remarks = Vec::new();
     if seen.lost_rows > 0 {
-        let text = "Requests of this server could not be written to the ledger, so its sums are too low. The log has what \
-                    the rows would have said; look at the database's disk.";
+        let text = "Requests could not be written to the ledger, so the sums of this month are too low. The log of the \
+                    process that lost them has their cost; look at the database's disk.";
         remarks.push(remark(Level::Trouble, "rows_lost", text));
     }
     if seen.lag.is_some_and(|lag| lag >= LATE) {

@@ -204,12 +204,12 @@ async fn the_columns_hold_what_their_names_say() {
 #[tokio::test]
 async fn a_process_registers_and_beats() {
     let kept = Fixture::new().await;
-    assert_eq!(kept.store.heartbeat(moment(1), "abc", None).await.unwrap_err().kind, Kind::Internal);
+    assert_eq!(kept.store.heartbeat(moment(1), "abc", None, 0).await.unwrap_err().kind, Kind::Internal);
     let first = kept.store.register_process(41, "mcp", "abc", moment(0)).await.unwrap();
     let second =
         Store::open(&kept.path()).await.unwrap().register_process(42, "serve", "abc", moment(0)).await.unwrap();
     assert_ne!(first, second);
-    kept.store.clone().heartbeat(moment(2), "def", Some("ghi")).await.unwrap();
+    kept.store.clone().heartbeat(moment(2), "def", Some("ghi"), 0).await.unwrap();
     let one = Process {
         pid: 41,
         command: "mcp".into(),
@@ -220,7 +220,7 @@ async fn a_process_registers_and_beats() {
     };
     assert_eq!(kept.store.processes(moment(1)).await.unwrap(), [one], "the other one was not heard for long");
     assert_eq!(kept.store.processes(moment(0)).await.unwrap().len(), 2);
-    kept.store.end_process(moment(3)).await.unwrap();
+    kept.store.end_process(moment(3), 0).await.unwrap();
     let left = kept.store.processes(moment(0)).await.unwrap();
     assert_eq!(left.iter().map(|process| process.pid).collect::<Vec<_>>(), [42]);
 }

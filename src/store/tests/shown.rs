@@ -57,7 +57,7 @@ async fn only_processes_that_go_on_follow_a_policy() {
     for (policy, beats) in [("ended", vec![]), ("gone", vec![1]), ("old", vec![1, 60]), ("new", vec![70])] {
         fixture.store.register_process(7, "mcp", policy, second(0)).await.unwrap();
         for beat in beats {
-            fixture.store.heartbeat(second(beat), policy, None).await.unwrap();
+            fixture.store.heartbeat(second(beat), policy, None, 0).await.unwrap();
         }
     }
     assert_eq!(fixture.store.followed_policies(second(30)).await.unwrap(), ["old", "new"]);
