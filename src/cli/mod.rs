@@ -154,16 +154,12 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     let settings = cli.global.settings(&environment)?;
     let serves = match &cli.command {
         Command::Check { file, running } => {
-            let report =
-                check::check(file.as_deref().or(settings.policy.as_deref()), &environment, output::is_for_a_person());
-            output::result(&report.text)?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let file = file.as_deref().or(settings.policy.as_deref());
-            match runtime.block_on(check::spent(file, &environment, &settings.database)) {
-                Ok(spent) if spent.is_empty() => {}
-                Ok(spent) => output::remark(&spent),
-                Err(error) => output::remark(&format!("what the budgets have spent is not known: {error}")),
-            }
+            let checked = check::check(file, &environment, &settings.database, output::is_for_a_person());
+            let report = runtime.block_on(checked);
+            output::result(&report.text)?;
+            report.remark.iter().for_each(|remark| output::remark(remark));
             if *running {
                 let told = running::running(&settings.database, report.hash.as_deref());
                 output::result(&runtime.block_on(told)?)?;

@@ -40,6 +40,8 @@ pub struct Compiled {
     pub policy: Option<Policy>,
     pub problems: Problems,
     pub sources: Sources,
+    /// Where the limit of each of the policy's budgets stands.
+    pub limits: Vec<Place>,
 }
 
 /// What a policy was made of. Equal sources make equal policies.
@@ -83,8 +85,8 @@ pub fn read(path: Option<&Path>, environment: &Environment<'_>) -> Compiled {
     let unreadable = |message: String| {
         let mut found = Findings::default();
         found.whole(message);
-        let problems = Problems::new(&name, &Mask::new("", None, &[]), found);
-        Compiled { policy: None, problems, sources: Sources::default() }
+        let problems = Problems::new(&name, Mask::new("", None, &[]), found);
+        Compiled { policy: None, problems, sources: Sources::default(), limits: Vec::new() }
     };
     match std::fs::read(path) {
         Err(error) => unreadable(format!("the policy can't be read: {error}")),
@@ -118,15 +120,18 @@ fn compile_in(folder: Option<&Path>, text: &str, name: &str, environment: &Envir
         found.whole("the file is empty").help("`taskgate schema` prints what can stand in it");
     }
     let mask = Mask::new(text, tree.as_ref(), &dropped);
-    let policy = tree.and_then(|tree| {
+    let compiled = tree.and_then(|tree| {
         let raw = typed(text, &tree, &mut found)?;
         let meaning = Meaning { raw: &raw, tree: &tree, found: &mut found, environment, folder, sources: &mut sources };
         let policy = meaning.policy(hash);
         lint::lint(&policy, &tree, &mut found);
-        Some(policy)
+        let budgets = 0..policy.budgets.len();
+        let limits = budgets.map(|at| tree.value_at(&["budgets", &at.to_string(), "limit_usd"])).collect();
+        Some((policy, limits))
     });
-    let policy = policy.filter(|_| !found.has_errors());
-    Compiled { policy, problems: Problems::new(name, &mask, found), sources }
+    let (policy, limits) = compiled.filter(|_| !found.has_errors()).unzip();
+    let problems = Problems::new(name, mask, found);
+    Compiled { policy, problems, sources, limits: limits.unwrap_or_default() }
 }
 
 fn short(digest: blake3::Hash) -> String {

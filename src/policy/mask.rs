@@ -17,6 +17,7 @@ const SHORTEST_SECRET: usize = 6;
 /// Words of the format that can stand on one line with a key: hidden there, but no secret when a message says them.
 const FORMAT_WORDS: [&str; 7] = ["base_url", "hosted", "llama_cpp", "location", "ollama", "prewarm", "status"];
 
+#[derive(Clone)]
 pub struct Mask {
     shown: Vec<u8>,
     /// The hidden values, to be kept out of messages too.

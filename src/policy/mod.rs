@@ -28,7 +28,7 @@ pub use budget::{Budget, Period, WhenSpent};
 pub use compile::{BUILT_IN, BUILT_IN_NAME, Compiled, Sources, compile, read};
 pub use difference::difference;
 pub use expand::Environment;
-pub use problems::{Problem, Problems, Severity};
+pub use problems::{Findings, Place, Problem, Problems, Severity};
 pub use refusal::{LastRefusal, Refusal};
 pub use shape::schema;
 pub use types::{

@@ -80,6 +80,7 @@ impl Findings {
 #[derive(Clone)]
 pub struct Problems {
     file: String,
+    mask: Mask,
     /// With secrets masked.
     shown: String,
     list: Vec<Problem>,
@@ -87,20 +88,26 @@ pub struct Problems {
 
 impl Problems {
     /// Nothing that `mask` hides is shown, in lines or in messages.
-    pub fn new(file: &str, mask: &Mask, found: Findings) -> Self {
-        let shown = mask.shown();
-        let mut list = found.0;
-        for problem in &mut list {
-            mask.scrub(&mut problem.message);
-            problem.help.iter_mut().for_each(|help| mask.scrub(help));
-            let Some(place) = &mut problem.place else { continue };
-            *place = first_line(&shown, place);
-            let (line, column) = position(&shown, place.start);
-            (problem.line, problem.column) = (Some(line), Some(column));
+    pub fn new(file: &str, mask: Mask, found: Findings) -> Self {
+        let mut problems = Self { file: file.to_owned(), shown: mask.shown(), mask, list: Vec::new() };
+        problems.add(found);
+        problems
+    }
+
+    /// What was found elsewhere than in the text, such as in a database.
+    pub fn add(&mut self, found: Findings) {
+        for mut problem in found.0 {
+            self.mask.scrub(&mut problem.message);
+            problem.help.iter_mut().for_each(|help| self.mask.scrub(help));
+            if let Some(place) = &mut problem.place {
+                *place = first_line(&self.shown, place);
+                let (line, column) = position(&self.shown, place.start);
+                (problem.line, problem.column) = (Some(line), Some(column));
+            }
+            self.list.push(problem);
         }
-        list.sort_by_key(|problem| (problem.severity, problem.line, problem.column));
-        list.dedup();
-        Self { file: file.to_owned(), shown, list }
+        self.list.sort_by_key(|problem| (problem.severity, problem.line, problem.column));
+        self.list.dedup();
     }
 
     /// Sorted: errors, warnings, hints; each by line.

@@ -92,7 +92,12 @@ async fn a_spent_budget_sends_what_it_would_pay_for_to_the_free_model_and_explai
     assert_eq!(told(&attempts[3..]), [(LOCAL, "first", "accepted")]);
     assert_eq!(scene.upstream.requests_of(HOSTED).len(), 1, "it was called once, and is not called again");
     let checked = scene.home.run(&["check"], b"").await;
-    says(&checked.err, &["budget `day` has spent $0.076 of $0.015 and begins anew on "]);
+    let told = "warning: budget `day` has spent $0.076 of $0.015 and begins anew on ";
+    says(
+        &checked.out,
+        &[told, "until then only models that cost nothing are asked", "help: raise `limit_usd`, or wait"],
+    );
+    assert_eq!((checked.code, checked.err.as_str()), (Some(0), ""));
     let explained = scene.home.run(&["explain", "plan_sprint", "sprint_name=Sprint 4"], b"").await.json();
     assert_eq!(explained["decision"]["candidates"][1]["excluded"], "budget_spent", "{explained}");
     let reasons = explained["decision"]["reasons"].to_string();
