@@ -206,6 +206,28 @@ fn dashboards_name_no_metric_that_does_not_exist() {
     nothing(problems);
 }
 
+/// The lines that `.ci/mutants` breaks: else it stops at the first that is gone, and nobody runs it every day.
+#[test]
+fn every_mutation_stands_where_it_is_said_to() {
+    let table = fs::read_to_string(root().join("tests/mutations.txt")).unwrap();
+    let (mut file, mut code) = ("", String::new());
+    let mut problems = Vec::new();
+    for line in table.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        if line.ends_with(".rs") {
+            (file, code) = (line, fs::read_to_string(root().join(line)).unwrap());
+            continue;
+        }
+        let (before, planted) = line.rsplit_once("{{").unwrap();
+        let (planted, after) = planted.rsplit_once("}}").unwrap();
+        let (there, _) = planted.split_once(" ⇒ ").unwrap();
+        let times = code.matches(&format!("{before}{there}{after}")).count();
+        if times != 1 {
+            problems.push(format!("{file} has it {times} times: {line}"));
+        }
+    }
+    nothing(problems);
+}
+
 #[test]
 fn the_rules_see_what_they_forbid() {
     assert!(forbidden("tools", "gateway").is_none() && forbidden("gateway", "tools").is_some());
