@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::Tokens;
+use super::{Tokens, Usage};
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ChatRequest {
@@ -41,6 +41,11 @@ pub enum Format {
 }
 
 impl ChatRequest {
+    /// The most that a call with it can use where the backend keeps to what it is allowed.
+    pub fn usage_at_most(&self) -> Usage {
+        Usage { input: self.input_at_most(), cached_input: Tokens::ZERO, output: self.max_output }
+    }
+
     /// A likely count of the prompt's tokens.
     pub fn estimated_input(&self) -> Tokens {
         self.messages.iter().map(|message| Tokens::estimate(&message.content) + Tokens::per_message()).sum()

@@ -327,8 +327,7 @@ fn told(error: &Error) -> String {
 
 /// The price of the longest prompt and the longest answer that this request can turn into. Free models cost nothing.
 pub(super) fn worst_case(model: &Model, request: &ChatRequest) -> NanoUsd {
-    let usage = Usage { input: request.input_at_most(), cached_input: Tokens::ZERO, output: request.max_output };
-    model.price.map_or(NanoUsd::ZERO, |price| price.cost(usage))
+    model.price.map_or(NanoUsd::ZERO, |price| price.cost(request.usage_at_most()))
 }
 
 fn result(called: &Called) -> AttemptResult {

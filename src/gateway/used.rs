@@ -18,8 +18,7 @@ pub(super) fn used(answer: &Answer, request: &ChatRequest, model: &ModelSpec) ->
             model = model.name.as_str(),
             "a backend reported more tokens than this model can have used: its call is counted at what was set aside"
         );
-        let worst = Usage { input: request.input_at_most(), cached_input: Tokens::ZERO, output: request.max_output };
-        return (worst, UsageSource::Estimated);
+        return (request.usage_at_most(), UsageSource::Estimated);
     }
     if let (Some(usage), Ok(_)) = (reported, &answer.result) {
         return (usage, UsageSource::Reported);
@@ -52,8 +51,9 @@ pub(super) fn used(answer: &Answer, request: &ChatRequest, model: &ModelSpec) ->
 /// Whether this can have been used. A backend may ignore what it was allowed, but no model reads or writes more than its
 /// context holds, and what was heard was written. (A token is a byte at least.)
 fn is_credible(reported: Usage, request: &ChatRequest, model: &ModelSpec, heard: u64) -> bool {
-    reported.input <= request.input_at_most().max(model.context)
-        && reported.output <= request.max_output.max(model.context).max(Tokens(heard))
+    // The prompt is measured only for a count that needs it.
+    let input = reported.input <= model.context || reported.input <= request.input_at_most();
+    input && reported.output <= request.max_output.max(model.context).max(Tokens(heard))
 }
 
 #[cfg(test)]
