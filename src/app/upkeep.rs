@@ -15,8 +15,7 @@ use super::App;
 use super::forget::forget;
 use crate::classify::{CHECKS_AT_MOST, LEARN_EVERY, LOOK_BACK, PassRates};
 use crate::error::Result;
-use crate::gateway::Gateway;
-use crate::health::State;
+use crate::gateway::{Gateway, together};
 use crate::request::Door;
 use crate::store::Store;
 use crate::telemetry::Period;
@@ -172,26 +171,14 @@ async fn gauges(app: &App) -> Result<()> {
     // Most calls are made by processes that nobody scrapes.
     let seen = app.store.seen_health().await?;
     for own in app.gateway.health() {
-        if let Some(seen) = seen.iter().find(|seen| seen.model == own.model) {
-            app.metrics.set_breaker(&own.model, together(own.state, seen.open_until, now) as u8);
-        }
+        let seen = seen.iter().find(|seen| seen.model == own.model);
+        app.metrics.set_breaker(&own.model, together(own.state, seen, now) as u8);
     }
     let (day, month) = beginnings(now, &policy.time_zone);
     app.metrics.set_spend(Period::Day, &app.store.spend(day).await?);
     app.metrics.set_spend(Period::Month, &app.store.spend(month).await?);
     app.metrics.set_tasks(&app.store.task_counts().await?);
     Ok(())
-}
-
-/// A breaker's state by this process and by the last word of any: one that others opened is out here too, one that is half-open
-/// here for want of a call is closed when another heard the model answer.
-fn together(own: State, open_until: Option<Timestamp>, now: Timestamp) -> State {
-    match (own, open_until) {
-        (_, Some(until)) if until > now => State::Open,
-        (State::Closed, Some(_)) => State::HalfOpen,
-        (State::HalfOpen, None) => State::Closed,
-        (own, _) => own,
-    }
 }
 
 /// When the day and the month that `now` is in began, by the policy's clocks.

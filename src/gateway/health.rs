@@ -19,6 +19,7 @@ use crate::names::ModelName;
 use crate::policy::{Model, Timeouts};
 use crate::provider::Answer;
 use crate::request::{AttemptKind, AttemptResult};
+use crate::store::SeenHealth;
 
 /// What this process knows of a model's health.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,17 @@ pub struct ModelHealth {
     pub state: State,
     /// Why it is left alone, if it is.
     pub ailment: Option<Ailment>,
+}
+
+/// A model's state by this process and by the last word of any: one that others opened is out here too, one that is
+/// half-open here for want of a call is closed when another heard the model answer.
+pub fn together(own: State, seen: Option<&SeenHealth>, now: Timestamp) -> State {
+    match (own, seen.map(|seen| seen.open_until)) {
+        (_, Some(Some(until))) if until > now => State::Open,
+        (State::Closed, Some(Some(_))) => State::HalfOpen,
+        (State::HalfOpen, Some(None)) => State::Closed,
+        (own, _) => own,
+    }
 }
 
 impl Gateway {

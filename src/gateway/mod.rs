@@ -50,7 +50,7 @@ mod used;
 
 pub use complete::Gateway;
 pub use decide::{Setback, View, decide, may_follow};
-pub use health::ModelHealth;
+pub use health::{ModelHealth, together};
 pub use rehearse::{CallerLimits, KnownRate, PlannedCall, Rehearsal};
 pub use spending::{Comparison, Spending, is_unpriced};
 

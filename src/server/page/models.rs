@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::overview::{ModelNow, ModelState};
-use crate::gateway::ModelHealth;
+use crate::gateway::{ModelHealth, together};
 use crate::health::{Ailment, State};
 use crate::policy::{Backend, Location, Model, Policy};
 use crate::store::{Groups, SeenHealth};
@@ -40,8 +40,6 @@ pub(super) fn now(
     found.collect()
 }
 
-/// This process's breaker may be half-open for long after another process heard the model answer: then that one knows
-/// better.
 fn state(
     backend: &Backend,
     own: Option<&ModelHealth>,
@@ -49,16 +47,13 @@ fn state(
     now: Timestamp,
 ) -> (ModelState, Option<Timestamp>) {
     let asks_for_rest = own.is_some_and(|own| own.ailment == Some(Ailment::Busy));
-    let own = own.map_or(State::Closed, |own| own.state);
-    let open_until = seen.and_then(|seen| seen.open_until);
-    match (own, seen, open_until) {
+    let state = together(own.map_or(State::Closed, |own| own.state), seen, now);
+    match state {
         _ if !backend.is_usable() => (ModelState::NoKey, None),
-        (_, _, Some(until)) if until > now => (ModelState::LeftAlone, Some(until)),
-        (State::Open, _, _) => (ModelState::LeftAlone, None),
+        State::Open => (ModelState::LeftAlone, seen.and_then(|seen| seen.open_until).filter(|until| *until > now)),
         _ if asks_for_rest => (ModelState::LeftAlone, None),
-        (_, _, Some(_)) => (ModelState::Probing, None),
-        (State::HalfOpen, None, None) => (ModelState::Probing, None),
-        (State::HalfOpen | State::Closed, _, None) => (ModelState::Ready, None),
+        State::HalfOpen => (ModelState::Probing, None),
+        State::Closed => (ModelState::Ready, None),
     }
 }
 
