@@ -30,8 +30,12 @@ pub(super) fn duration(millis: f64) -> Duration {
 }
 
 /// SQLite's integers are signed. No real count comes near the bound; a nonsensical one stays the largest there is.
+pub(super) fn whole(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
 pub(super) fn count(tokens: Tokens) -> i64 {
-    i64::try_from(tokens.0).unwrap_or(i64::MAX)
+    whole(tokens.0)
 }
 
 pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> Result<String> {
@@ -94,8 +98,13 @@ pub(super) use halves;
 
 /// The sum of no rows is zero; one that does not fit is the largest there is.
 pub(super) fn summed(row: &SqliteRow) -> Result<NanoUsd> {
+    summed_as(row, "high", "low")
+}
+
+/// The same, of halves by other names.
+pub(super) fn summed_as(row: &SqliteRow, high: &'static str, low: &'static str) -> Result<NanoUsd> {
     let half = |column| Ok::<i128, Error>(cell::<Option<i64>>(row, column)?.unwrap_or(0).into());
-    let sum = (half("high")? << 32) + half("low")?;
+    let sum = (half(high)? << 32) + half(low)?;
     Ok(NanoUsd(i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX })))
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 
 use super::Store;
-use super::cells::{cell, parsed, time};
+use super::cells::{cell, parsed, time, whole};
 use super::types::Process;
 use crate::error::{Error, Kind, Result};
 
@@ -45,7 +45,7 @@ impl Store {
                 .bind(time(at))
                 .bind(policy_hash)
                 .bind(refused)
-                .bind(count(lost_rows))
+                .bind(whole(lost_rows))
                 .bind(self.process.load(Ordering::Acquire))
                 .execute(&mut *write)
                 .await?;
@@ -67,7 +67,7 @@ impl Store {
         let mut write = self.write().await?;
         sqlx::query("UPDATE processes SET ended = ?, lost_rows = ? WHERE id = ?")
             .bind(time(at))
-            .bind(count(lost_rows))
+            .bind(whole(lost_rows))
             .bind(process)
             .execute(&mut *write)
             .await?;
@@ -110,10 +110,6 @@ impl Store {
             .await?;
         rows.iter().map(process).collect()
     }
-}
-
-fn count(rows: u64) -> i64 {
-    i64::try_from(rows).unwrap_or(i64::MAX)
 }
 
 fn process(row: &SqliteRow) -> Result<Process> {

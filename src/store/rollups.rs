@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::cells::millis;
+use super::cells::{millis, whole};
 use super::stretch::{DAY, HOUR, QUARTER, begin};
 use crate::chat::{NanoUsd, Tokens, Usage, UsageSource};
 use crate::error::Result;
@@ -178,7 +178,6 @@ macro_rules! upsert {
 }
 
 async fn upsert(conn: &mut SqliteConnection, place: Place, sums: Sums) -> Result<()> {
-    let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let sql = match place.apart {
         None => upsert!("totals (span, start, tier, model, status", "?, ?, ?, ?, ?"),
         Some(_) => {
@@ -191,21 +190,21 @@ async fn upsert(conn: &mut SqliteConnection, place: Place, sums: Sums) -> Result
         query = query.bind(tool).bind(route).bind(caller).bind(door);
     }
     query
-        .bind(count(sums.requests))
+        .bind(whole(sums.requests))
         .bind(i64::try_from(sums.latency.as_micros()).unwrap_or(i64::MAX))
         .bind(sums.counterfactual.0)
-        .bind(count(sums.counterfactual_unknown))
-        .bind(count(sums.attempts))
-        .bind(count(sums.skipped))
-        .bind(count(sums.accepted))
-        .bind(count(sums.rejected))
-        .bind(count(sums.escalations))
-        .bind(count(sums.usage.input.0))
-        .bind(count(sums.usage.cached_input.0))
-        .bind(count(sums.usage.output.0))
-        .bind(count(sums.estimated.0))
+        .bind(whole(sums.counterfactual_unknown))
+        .bind(whole(sums.attempts))
+        .bind(whole(sums.skipped))
+        .bind(whole(sums.accepted))
+        .bind(whole(sums.rejected))
+        .bind(whole(sums.escalations))
+        .bind(whole(sums.usage.input.0))
+        .bind(whole(sums.usage.cached_input.0))
+        .bind(whole(sums.usage.output.0))
+        .bind(whole(sums.estimated.0))
         .bind(sums.cost_estimated.0)
-        .bind(count(sums.usage_unknown))
+        .bind(whole(sums.usage_unknown))
         .bind(sums.cost.0)
         .bind(sums.wasted.0)
         .bind(sums.saved.0)

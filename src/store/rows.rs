@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{SqliteConnection, SqliteExecutor};
 
 use super::Change;
-use super::cells::{cell, from_json, json, parsed, parsed_or_none, time, word};
+use super::cells::{cell, from_json, json, parsed, parsed_or_none, time, whole, word};
 use crate::error::Result;
 use crate::tasks::{Hours, Priority, Status, Task, TaskEvent, TaskId, to_millis};
 
@@ -99,7 +99,7 @@ pub(super) async fn save(conn: &mut SqliteConnection, before: Option<&Task>, tas
         .bind(task.estimate.map(|hours| hours.minutes))
         .bind(&task.project)
         .bind(task.parent_id.map(|id| id.0))
-        .bind(i64::try_from(task.version).unwrap_or(i64::MAX))
+        .bind(whole(task.version))
         .bind(task.id.0)
         .execute(&mut *conn)
         .await?;

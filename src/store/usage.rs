@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::Store;
-use super::cells::cell;
+use super::cells::{cell, summed_as};
 use super::rollups::{ROLLUPS, Sums, TOTALS};
 use super::stretch::{Piece, Stretch};
 use crate::chat::{NanoUsd, Tokens, Usage};
@@ -148,7 +148,7 @@ fn sums(row: &SqliteRow) -> Result<Sums> {
     Ok(Sums {
         requests: count("requests")?,
         latency: Duration::from_micros(count("latency_us")?),
-        counterfactual: money(row, "counterfactual_high", "counterfactual_low")?,
+        counterfactual: summed_as(row, "counterfactual_high", "counterfactual_low")?,
         counterfactual_unknown: count("counterfactual_unknown")?,
         attempts: count("attempts")?,
         skipped: count("skipped")?,
@@ -161,15 +161,10 @@ fn sums(row: &SqliteRow) -> Result<Sums> {
             output: Tokens(count("tokens_out")?),
         },
         estimated: Tokens(count("tokens_estimated")?),
-        cost_estimated: money(row, "cost_estimated_high", "cost_estimated_low")?,
+        cost_estimated: summed_as(row, "cost_estimated_high", "cost_estimated_low")?,
         usage_unknown: count("usage_unknown")?,
-        cost: money(row, "cost_high", "cost_low")?,
-        wasted: money(row, "wasted_high", "wasted_low")?,
-        saved: money(row, "saved_high", "saved_low")?,
+        cost: summed_as(row, "cost_high", "cost_low")?,
+        wasted: summed_as(row, "wasted_high", "wasted_low")?,
+        saved: summed_as(row, "saved_high", "saved_low")?,
     })
-}
-
-fn money(row: &SqliteRow, high: &'static str, low: &'static str) -> Result<NanoUsd> {
-    let sum = (i128::from(cell::<i64>(row, high)?) << 32) + i128::from(cell::<i64>(row, low)?);
-    Ok(NanoUsd(i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX })))
 }
