@@ -181,3 +181,22 @@ fn what_is_no_reply_is_told_apart() {
     assert!(heard(json!({ "choices": [{}] })).0.into_parts().1.is_none());
     assert!(heard(json!({ "choices": "none" })).0.into_parts().1.is_none());
 }
+
+#[test]
+fn thoughts_and_calls_of_tools_are_measured_though_nobody_is_shown_them() {
+    let unshown = |delta: Value| {
+        let event = json!({ "choices": [{ "delta": delta }] }).to_string();
+        Wire::parse(event.as_bytes()).unwrap().into_parts().1.unwrap().unshown
+    };
+    let call = json!([{ "id": "not counted", "function": { "name": "four", "arguments": "{\"a\": 1}" } }]);
+    let cases = [
+        (json!({ "content": "shown" }), 0),
+        (json!({ "reasoning_content": "hmmm" }), 4),
+        (json!({ "reasoning": "hmmm", "reasoning_content": "hmmm" }), 4),
+        (json!({ "reasoning": [{ "text": "hm" }, { "text": "mm" }] }), 4),
+        (json!({ "tool_calls": call, "reasoning": "hm" }), 4 + 8 + 2),
+    ];
+    for (delta, bytes) in cases {
+        assert_eq!(unshown(delta.clone()), bytes, "{delta}");
+    }
+}
